@@ -1,0 +1,177 @@
+//! Writes ONNX graphs: the trainer exports with it, tests build small models with it.
+//!
+//! Names of values are plain strings; nothing is checked here, [`crate::Model::from_bytes`] does that.
+
+use prost::Message;
+use tract_onnx::pb;
+
+use crate::Contract;
+
+/// ONNX operator set the graphs are written for.
+const OPSET: i64 = 18;
+/// ONNX file format version: 9 came with opset 20 and is read by everything that knows opset 18.
+const IR_VERSION: i64 = 9;
+
+/// An ONNX graph under construction (opset 18, IR version 9). Names of values are plain strings.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    graph: pb::GraphProto,
+}
+
+/// Attribute of a node.
+#[derive(Debug, Clone)]
+pub enum Attribute {
+    /// Integer.
+    Int(i64),
+    /// List of integers.
+    Ints(Vec<i64>),
+    /// Float.
+    Float(f32),
+    /// Text.
+    Text(&'static str),
+}
+
+/// One dimension of an input or output.
+#[derive(Debug, Clone, Copy)]
+pub enum Dim {
+    /// Fixed.
+    Fixed(usize),
+    /// Varies at run time, with a name.
+    Dynamic(&'static str),
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Self { graph: pb::GraphProto { name: "affekt".into(), ..Default::default() } }
+    }
+
+    /// A constant f32 tensor, row-major; returns its name.
+    ///
+    /// # Panics
+    /// If `data` has another number of elements than `dims` say.
+    pub fn floats(&mut self, name: &str, dims: &[usize], data: &[f32]) -> String {
+        let raw = data.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensor(name, pb::tensor_proto::DataType::Float, dims, data.len(), raw)
+    }
+
+    /// A constant i64 tensor, row-major; returns its name.
+    ///
+    /// # Panics
+    /// If `data` has another number of elements than `dims` say.
+    pub fn ints(&mut self, name: &str, dims: &[usize], data: &[i64]) -> String {
+        let raw = data.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensor(name, pb::tensor_proto::DataType::Int64, dims, data.len(), raw)
+    }
+
+    fn tensor(
+        &mut self,
+        name: &str,
+        data_type: pb::tensor_proto::DataType,
+        dims: &[usize],
+        elements: usize,
+        raw_data: Vec<u8>,
+    ) -> String {
+        assert_eq!(dims.iter().product::<usize>(), elements, "shape and data of tensor `{name}`");
+        self.graph.initializer.push(pb::TensorProto {
+            name: name.into(),
+            data_type: data_type as i32,
+            dims: dims.iter().map(|&dim| dim as i64).collect(),
+            raw_data,
+            ..Default::default()
+        });
+        name.into()
+    }
+
+    /// A node; optional inputs are empty strings. Nodes must be added in the order of the data flow.
+    pub fn node(&mut self, op: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, Attribute)]) {
+        use pb::attribute_proto::AttributeType;
+        let texts = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let attribute = attributes
+            .iter()
+            .map(|(name, value)| {
+                let mut proto = pb::AttributeProto { name: (*name).into(), ..Default::default() };
+                let kind = match value {
+                    Attribute::Int(int) => {
+                        proto.i = *int;
+                        AttributeType::Int
+                    }
+                    Attribute::Ints(ints) => {
+                        proto.ints.clone_from(ints);
+                        AttributeType::Ints
+                    }
+                    Attribute::Float(float) => {
+                        proto.f = *float;
+                        AttributeType::Float
+                    }
+                    Attribute::Text(text) => {
+                        proto.s = text.as_bytes().to_vec();
+                        AttributeType::String
+                    }
+                };
+                proto.r#type = kind as i32;
+                proto
+            })
+            .collect();
+        self.graph.node.push(pb::NodeProto {
+            name: format!("{op}_{}", self.graph.node.len()),
+            op_type: op.into(),
+            input: texts(inputs),
+            output: texts(outputs),
+            attribute,
+            ..Default::default()
+        });
+    }
+
+    /// Declares a graph input of f32.
+    pub fn input(&mut self, name: &str, dims: &[Dim]) {
+        self.graph.input.push(value_info(name, dims));
+    }
+
+    /// Declares a graph output of f32.
+    pub fn output(&mut self, name: &str, dims: &[Dim]) {
+        self.graph.output.push(value_info(name, dims));
+    }
+
+    /// The finished file, with the contract in its metadata.
+    pub fn finish(self, contract: &Contract) -> Vec<u8> {
+        let metadata_props = contract
+            .to_metadata()
+            .into_iter()
+            .map(|(key, value)| pb::StringStringEntryProto { key, value })
+            .collect();
+        pb::ModelProto {
+            ir_version: IR_VERSION,
+            opset_import: vec![pb::OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            producer_name: "affekt".into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            graph: Some(self.graph),
+            metadata_props,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }
+}
+
+fn value_info(name: &str, dims: &[Dim]) -> pb::ValueInfoProto {
+    use pb::tensor_shape_proto::{Dimension, dimension};
+    let dim = dims
+        .iter()
+        .map(|dim| {
+            let value = match *dim {
+                Dim::Fixed(size) => dimension::Value::DimValue(size as i64),
+                Dim::Dynamic(name) => dimension::Value::DimParam(name.into()),
+            };
+            Dimension { value: Some(value), ..Default::default() }
+        })
+        .collect();
+    let tensor = pb::type_proto::Tensor {
+        elem_type: pb::tensor_proto::DataType::Float as i32,
+        shape: Some(pb::TensorShapeProto { dim }),
+    };
+    pb::ValueInfoProto {
+        name: name.into(),
+        r#type: Some(pb::TypeProto { value: Some(pb::type_proto::Value::TensorType(tensor)), ..Default::default() }),
+        ..Default::default()
+    }
+}

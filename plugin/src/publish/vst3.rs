@@ -1,0 +1,739 @@
+//! The VST3 entry point. The component owns nice-plug's and hands every call on to it; what it does itself is what the
+//! outputs need and what nice-plug 0.4.2 gets wrong.
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use nice_plug::wrapper::setup_logger;
+use nice_plug::wrapper::vst3::{PluginInfo, Wrapper, vst3};
+use vst3::Steinberg::Vst::ChannelContext::IInfoListenerTrait;
+use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsReadOnly};
+use vst3::Steinberg::Vst::*;
+use vst3::Steinberg::*;
+use vst3::{Class, ComRef, ComWrapper};
+
+use super::is_output_id;
+use super::state::without_outputs;
+use crate::Affekt;
+
+/// Runs what must not unwind into the host.
+fn guarded<T>(fallback: T, call: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or(fallback)
+}
+
+/// nice-plug's component with read-only outputs.
+struct Component {
+    nice: Wrapper<Affekt>,
+    /// Stands between the host's parameter changes and nice-plug.
+    changes: ComWrapper<ChangeFilter>,
+    /// Whether the host has told rate and block size; nice-plug takes it for granted.
+    set_up: AtomicBool,
+}
+
+// nice-plug's own list: an interface or a method that a later version adds does not compile here.
+impl Class for Component {
+    type Interfaces = <Wrapper<Affekt> as Class>::Interfaces;
+}
+
+/// Implements an interface by handing the listed methods on; what follows `or` is returned if they panic. Further
+/// methods stand as they are.
+macro_rules! forward {
+    (
+        $trait:ident {
+            $($method:ident($($argument:ident: $type:ty),*) -> $result:ty, or $fallback:expr;)*
+        }
+        $($own:item)*
+    ) => {
+        impl $trait for Component {
+            $(
+                unsafe fn $method(&self, $($argument: $type),*) -> $result {
+                    // SAFETY: the host's arguments, as they came.
+                    guarded($fallback, || unsafe { <Wrapper<Affekt> as $trait>::$method(&self.nice, $($argument),*) })
+                }
+            )*
+            $($own)*
+        }
+    };
+}
+
+forward! {
+    IPluginBaseTrait {
+        initialize(context: *mut FUnknown) -> tresult, or kInternalError;
+        terminate() -> tresult, or kInternalError;
+    }
+}
+
+forward! {
+    IComponentTrait {
+        getControllerClassId(id: *mut TUID) -> tresult, or kInternalError;
+        setIoMode(mode: IoMode) -> tresult, or kInternalError;
+        getBusCount(media: MediaType, direction: BusDirection) -> int32, or 0;
+        getBusInfo(media: MediaType, direction: BusDirection, index: int32, info: *mut BusInfo) -> tresult, or kInternalError;
+        getRoutingInfo(input: *mut RoutingInfo, output: *mut RoutingInfo) -> tresult, or kInternalError;
+        activateBus(media: MediaType, direction: BusDirection, index: int32, state: TBool) -> tresult, or kInternalError;
+        setActive(state: TBool) -> tresult, or kInternalError;
+        setState(state: *mut IBStream) -> tresult, or kInternalError;
+    }
+
+    /// Saves everything but the outputs.
+    unsafe fn getState(&self, state: *mut IBStream) -> tresult {
+        // SAFETY: null or the host's stream, which lives during the call.
+        let Some(host_stream) = (unsafe { ComRef::from_raw(state) }) else { return kInvalidArgument };
+        guarded(kInternalError, || {
+            let collector = ComWrapper::new(Collector::default());
+            let Some(stream) = collector.as_com_ref::<IBStream>() else { return kInternalError };
+            // SAFETY: the stream lives until the end of this function.
+            let saved = unsafe { IComponentTrait::getState(&self.nice, stream.as_ptr()) };
+            if saved != kResultOk {
+                return saved;
+            }
+            match without_outputs(&collector.take()) {
+                Some(state) => write(host_stream, &state),
+                None => kInternalError,
+            }
+        })
+    }
+}
+
+forward! {
+    IEditControllerTrait {
+        setComponentState(state: *mut IBStream) -> tresult, or kInternalError;
+        setState(state: *mut IBStream) -> tresult, or kInternalError;
+        getState(state: *mut IBStream) -> tresult, or kInternalError;
+        getParameterCount() -> int32, or 0;
+        getParamStringByValue(id: ParamID, value: ParamValue, string: *mut String128) -> tresult, or kInternalError;
+        getParamValueByString(id: ParamID, string: *mut TChar, value: *mut ParamValue) -> tresult, or kInternalError;
+        normalizedParamToPlain(id: ParamID, value: ParamValue) -> ParamValue, or value;
+        plainParamToNormalized(id: ParamID, value: ParamValue) -> ParamValue, or value;
+        getParamNormalized(id: ParamID) -> ParamValue, or 0.0;
+        setComponentHandler(handler: *mut IComponentHandler) -> tresult, or kInternalError;
+        createView(name: FIDString) -> *mut IPlugView, or null_mut();
+    }
+
+    unsafe fn getParameterInfo(&self, index: int32, info: *mut ParameterInfo) -> tresult {
+        guarded(kInternalError, || {
+            // nice-plug 0.4.2 lets the index behind the last one through, and panics at it.
+            // SAFETY: takes nothing.
+            if info.is_null() || !(0..unsafe { self.nice.getParameterCount() }).contains(&index) {
+                return kInvalidArgument;
+            }
+            // SAFETY: not null, and the host's to be written to.
+            let (result, info) = unsafe { (self.nice.getParameterInfo(index, info), &mut *info) };
+            if result == kResultOk && is_output_id(info.id) {
+                info.flags = info.flags & !kCanAutomate | kIsReadOnly;
+            }
+            result
+        })
+    }
+
+    /// Hosts tell the controller what the outputs are; it knows already.
+    unsafe fn setParamNormalized(&self, id: ParamID, value: ParamValue) -> tresult {
+        if is_output_id(id) {
+            return kResultOk;
+        }
+        // SAFETY: plain values.
+        guarded(kInternalError, || unsafe { self.nice.setParamNormalized(id, value) })
+    }
+}
+
+forward! {
+    IAudioProcessorTrait {
+        setBusArrangements(
+            inputs: *mut SpeakerArrangement, input_count: int32, outputs: *mut SpeakerArrangement, output_count: int32
+        ) -> tresult, or kInternalError;
+        getBusArrangement(direction: BusDirection, index: int32, arrangement: *mut SpeakerArrangement) -> tresult, or kInternalError;
+        canProcessSampleSize(size: int32) -> tresult, or kInternalError;
+        getLatencySamples() -> uint32, or 0;
+        setProcessing(state: TBool) -> tresult, or kInternalError;
+        getTailSamples() -> uint32, or 0;
+    }
+
+    unsafe fn setupProcessing(&self, setup: *mut ProcessSetup) -> tresult {
+        guarded(kInternalError, || {
+            // nice-plug 0.4.2 stores the process mode of the call before, so it is called twice.
+            // SAFETY: the host's pointer, which nice-plug checks for null.
+            let result = unsafe {
+                self.nice.setupProcessing(setup);
+                self.nice.setupProcessing(setup)
+            };
+            self.set_up.store(result == kResultOk, Ordering::Release);
+            result
+        })
+    }
+
+    unsafe fn process(&self, data: *mut ProcessData) -> tresult {
+        // SAFETY: null or the host's, which lives during the call.
+        let Some(data) = (unsafe { data.as_ref() }) else { return kInvalidArgument };
+        if !self.set_up.load(Ordering::Acquire) {
+            return kNotInitialized;
+        }
+        let mut data = *data;
+        if !data.inputParameterChanges.is_null()
+            && let Some(changes) = self.changes.as_com_ref::<IParameterChanges>()
+        {
+            self.changes.host.store(data.inputParameterChanges, Ordering::Relaxed);
+            data.inputParameterChanges = changes.as_ptr();
+        }
+        // SAFETY: the host's data, and in them one list of ours that lives as long as this component.
+        let result = guarded(kInternalError, || unsafe { self.nice.process(&mut data) });
+        self.changes.host.store(null_mut(), Ordering::Relaxed);
+        result
+    }
+}
+
+forward! {
+    IMidiMappingTrait {
+        getMidiControllerAssignment(bus: int32, channel: int16, controller: CtrlNumber, id: *mut ParamID) -> tresult, or kInternalError;
+    }
+}
+
+forward! {
+    INoteExpressionControllerTrait {
+        getNoteExpressionCount(bus: int32, channel: int16) -> int32, or 0;
+        getNoteExpressionInfo(bus: int32, channel: int16, index: int32, info: *mut NoteExpressionTypeInfo) -> tresult, or kInternalError;
+        getNoteExpressionStringByValue(
+            bus: int32, channel: int16, id: NoteExpressionTypeID, value: NoteExpressionValue, string: *mut String128
+        ) -> tresult, or kInternalError;
+        getNoteExpressionValueByString(
+            bus: int32, channel: int16, id: NoteExpressionTypeID, string: *const TChar, value: *mut NoteExpressionValue
+        ) -> tresult, or kInternalError;
+    }
+}
+
+forward! {
+    IProcessContextRequirementsTrait {
+        getProcessContextRequirements() -> uint32, or 0;
+    }
+}
+
+forward! {
+    IUnitInfoTrait {
+        getUnitCount() -> int32, or 0;
+        getUnitInfo(index: int32, info: *mut UnitInfo) -> tresult, or kInternalError;
+        getProgramListCount() -> int32, or 0;
+        getProgramListInfo(index: int32, info: *mut ProgramListInfo) -> tresult, or kInternalError;
+        getProgramName(list: ProgramListID, index: int32, name: *mut String128) -> tresult, or kInternalError;
+        getProgramInfo(list: ProgramListID, index: int32, attribute: Vst::CString, value: *mut String128) -> tresult, or kInternalError;
+        hasProgramPitchNames(list: ProgramListID, index: int32) -> tresult, or kInternalError;
+        getProgramPitchName(list: ProgramListID, index: int32, pitch: int16, name: *mut String128) -> tresult, or kInternalError;
+        getSelectedUnit() -> UnitID, or kRootUnitId;
+        selectUnit(id: UnitID) -> tresult, or kInternalError;
+        getUnitByBus(media: MediaType, direction: BusDirection, bus: int32, channel: int32, id: *mut UnitID) -> tresult, or kInternalError;
+        setUnitProgramData(list: int32, index: int32, data: *mut IBStream) -> tresult, or kInternalError;
+    }
+}
+
+forward! {
+    IInfoListenerTrait {
+        setChannelContextInfos(list: *mut IAttributeList) -> tresult, or kInternalError;
+    }
+}
+
+/// The host's parameter changes without those of outputs, which appear as empty places.
+#[derive(Default)]
+struct ChangeFilter {
+    /// The host's list during a call of `process`, else null.
+    host: AtomicPtr<IParameterChanges>,
+}
+
+impl ChangeFilter {
+    fn host(&self) -> Option<ComRef<'_, IParameterChanges>> {
+        // SAFETY: null or the list of the call of `process` in which this is asked.
+        unsafe { ComRef::from_raw(self.host.load(Ordering::Relaxed)) }
+    }
+}
+
+impl Class for ChangeFilter {
+    type Interfaces = (IParameterChanges,);
+}
+
+impl IParameterChangesTrait for ChangeFilter {
+    unsafe fn getParameterCount(&self) -> int32 {
+        // SAFETY: takes nothing.
+        self.host().map_or(0, |host| unsafe { host.getParameterCount() })
+    }
+
+    unsafe fn getParameterData(&self, index: int32) -> *mut IParamValueQueue {
+        let Some(host) = self.host() else { return null_mut() };
+        // SAFETY: the index is one of those that the host counted.
+        let queue = unsafe { host.getParameterData(index) };
+        // SAFETY: null or the host's queue, which lives as long as its list.
+        let output = unsafe { ComRef::from_raw(queue).is_some_and(|queue| is_output_id(queue.getParameterId())) };
+        if output { null_mut() } else { queue }
+    }
+
+    unsafe fn addParameterData(&self, _: *const ParamID, _: *mut int32) -> *mut IParamValueQueue {
+        null_mut()
+    }
+}
+
+/// A stream that keeps what is written to it.
+#[derive(Default)]
+struct Collector {
+    bytes: Mutex<Vec<u8>>,
+}
+
+impl Collector {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Class for Collector {
+    type Interfaces = (IBStream,);
+}
+
+impl IBStreamTrait for Collector {
+    unsafe fn read(&self, _: *mut c_void, _: int32, _: *mut int32) -> tresult {
+        kNotImplemented
+    }
+
+    unsafe fn write(&self, buffer: *mut c_void, size: int32, written: *mut int32) -> tresult {
+        let Ok(length) = usize::try_from(size) else { return kInvalidArgument };
+        if length > 0 {
+            if buffer.is_null() {
+                return kInvalidArgument;
+            }
+            // SAFETY: not null, and by VST3's rules there are so many bytes.
+            let bytes = unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), length) };
+            self.bytes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        }
+        // SAFETY: null or to be written to.
+        if let Some(written) = unsafe { written.as_mut() } {
+            *written = size;
+        }
+        kResultOk
+    }
+
+    unsafe fn seek(&self, _: int64, _: int32, _: *mut int64) -> tresult {
+        kNotImplemented
+    }
+
+    unsafe fn tell(&self, _: *mut int64) -> tresult {
+        kNotImplemented
+    }
+}
+
+/// Writes everything, or fails.
+fn write(stream: ComRef<'_, IBStream>, bytes: &[u8]) -> tresult {
+    let Ok(length) = int32::try_from(bytes.len()) else { return kOutOfMemory };
+    let mut written = 0;
+    // SAFETY: the length is that of the bytes, which the stream only reads, whatever its signature says.
+    let result = unsafe { stream.write(bytes.as_ptr().cast_mut().cast(), length, &mut written) };
+    if result == kResultOk && written != length { kInternalError } else { result }
+}
+
+/// Makes components.
+struct Factory {
+    info: PluginInfo,
+}
+
+impl Class for Factory {
+    type Interfaces = (IPluginFactory, IPluginFactory2, IPluginFactory3);
+}
+
+impl Factory {
+    /// Fills in what describes the only class.
+    fn describe<T>(&self, index: int32, info: *mut T, make: impl Fn(&PluginInfo) -> T) -> tresult {
+        // SAFETY: null or the host's to be written to.
+        let Some(info) = (unsafe { info.as_mut() }) else { return kInvalidArgument };
+        if index != 0 {
+            return kInvalidArgument;
+        }
+        *info = make(&self.info);
+        kResultOk
+    }
+}
+
+impl IPluginFactoryTrait for Factory {
+    unsafe fn getFactoryInfo(&self, info: *mut PFactoryInfo) -> tresult {
+        self.describe(0, info, PluginInfo::create_factory_info)
+    }
+
+    unsafe fn countClasses(&self) -> int32 {
+        1
+    }
+
+    unsafe fn getClassInfo(&self, index: int32, info: *mut PClassInfo) -> tresult {
+        self.describe(index, info, PluginInfo::create_class_info)
+    }
+
+    unsafe fn createInstance(&self, class: FIDString, interface: FIDString, object: *mut *mut c_void) -> tresult {
+        if class.is_null() || interface.is_null() || object.is_null() {
+            return kInvalidArgument;
+        }
+        // SAFETY: not null, and by VST3's rules an id of 16 bytes.
+        if unsafe { *class.cast::<[u8; 16]>() } != *self.info.cid {
+            return kInvalidArgument;
+        }
+        guarded(kInternalError, || {
+            let component = ComWrapper::new(Component {
+                nice: Wrapper::new(),
+                changes: ComWrapper::new(ChangeFilter::default()),
+                set_up: AtomicBool::new(false),
+            });
+            let Some(unknown) = component.as_com_ref::<FUnknown>() else { return kInternalError };
+            let unknown = unknown.as_ptr();
+            // SAFETY: the component lives; the host gets a reference of its own, if it has the interface.
+            unsafe { ((*(*unknown).vtbl).queryInterface)(unknown, interface.cast(), object) }
+        })
+    }
+}
+
+impl IPluginFactory2Trait for Factory {
+    unsafe fn getClassInfo2(&self, index: int32, info: *mut PClassInfo2) -> tresult {
+        self.describe(index, info, PluginInfo::create_class_info_2)
+    }
+}
+
+impl IPluginFactory3Trait for Factory {
+    unsafe fn getClassInfoUnicode(&self, index: int32, info: *mut PClassInfoW) -> tresult {
+        self.describe(index, info, PluginInfo::create_class_info_unicode)
+    }
+
+    unsafe fn setHostContext(&self, _: *mut FUnknown) -> tresult {
+        kResultOk
+    }
+}
+
+/// What a VST3 host looks for in the library.
+#[unsafe(no_mangle)]
+pub extern "system" fn GetPluginFactory() -> *mut c_void {
+    guarded(null_mut(), || {
+        let factory = ComWrapper::new(Factory { info: PluginInfo::for_plugin::<Affekt>() });
+        factory.to_com_ptr::<IPluginFactory>().map_or(null_mut(), |factory| factory.into_raw().cast())
+    })
+}
+
+/// The library was loaded.
+fn entered() -> bool {
+    guarded(false, || {
+        setup_logger::<Affekt>();
+        true
+    })
+}
+
+/// The host loads the library.
+#[cfg(all(unix, not(target_os = "macos")))]
+#[unsafe(no_mangle)]
+pub extern "system" fn ModuleEntry(_: *mut c_void) -> bool {
+    entered()
+}
+
+/// The host unloads the library.
+#[cfg(all(unix, not(target_os = "macos")))]
+#[unsafe(no_mangle)]
+pub extern "system" fn ModuleExit() -> bool {
+    true
+}
+
+/// The host loads the bundle.
+#[cfg(target_os = "macos")]
+#[unsafe(no_mangle)]
+pub extern "system" fn bundleEntry(_: *mut c_void) -> bool {
+    entered()
+}
+
+/// The host unloads the bundle.
+#[cfg(target_os = "macos")]
+#[unsafe(no_mangle)]
+pub extern "system" fn bundleExit() -> bool {
+    true
+}
+
+/// The host loads the library.
+#[cfg(windows)]
+#[unsafe(no_mangle)]
+pub extern "system" fn InitDll() -> bool {
+    entered()
+}
+
+/// The host unloads the library.
+#[cfg(windows)]
+#[unsafe(no_mangle)]
+pub extern "system" fn ExitDll() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use affekt_models::EMOTIONS;
+    use affekt_models::timeline::Timeline;
+    use affekt_models::{Model, SHIPPED_MODEL};
+    use vst3::{ComPtr, Interface};
+
+    use super::*;
+    use crate::publish::parameter_id;
+    use crate::testing::{awkward_samples, voice};
+
+    const RATE_HZ: f64 = 44_100.0;
+    const BLOCK: usize = 441;
+    const REALTIME: int32 = 0;
+    const OFFLINE: int32 = 2;
+    const AUDIO: int32 = 0;
+    const STEREO: u64 = 3;
+    const MONO: u64 = 1;
+
+    struct Hosted {
+        component: ComPtr<IComponent>,
+        processor: ComPtr<IAudioProcessor>,
+        controller: ComPtr<IEditController>,
+    }
+
+    impl Hosted {
+        fn new() -> Self {
+            // SAFETY: the factory and what it gives are used as VST3 wants it.
+            unsafe {
+                let factory = ComPtr::from_raw(GetPluginFactory().cast::<IPluginFactory>()).unwrap();
+                let mut info: PClassInfo = std::mem::zeroed();
+                assert_eq!(factory.getClassInfo(0, &mut info), kResultOk);
+                let mut object = null_mut();
+                let interface = IComponent::IID.as_ptr().cast();
+                assert_eq!(factory.createInstance(info.cid.as_ptr(), interface, &mut object), kResultOk);
+                let component = ComPtr::from_raw(object.cast::<IComponent>()).unwrap();
+                assert_eq!(component.initialize(null_mut()), kResultOk);
+                Self { processor: component.cast().unwrap(), controller: component.cast().unwrap(), component }
+            }
+        }
+
+        fn start(&self, mode: int32, arrangement: SpeakerArrangement) {
+            let (mut input, mut output) = (arrangement, arrangement);
+            let mut setup = ProcessSetup {
+                processMode: mode,
+                symbolicSampleSize: 0,
+                maxSamplesPerBlock: BLOCK as int32,
+                sampleRate: RATE_HZ,
+            };
+            // SAFETY: everything passed lives during the calls.
+            unsafe {
+                assert_eq!(self.processor.setBusArrangements(&mut input, 1, &mut output, 1), kResultOk);
+                assert_eq!(self.processor.setupProcessing(&mut setup), kResultOk);
+                for direction in [0, 1] {
+                    assert_eq!(self.component.activateBus(AUDIO, direction, 0, 1), kResultOk);
+                }
+                assert_eq!(self.component.setActive(1), kResultOk);
+                self.processor.setProcessing(1);
+            }
+        }
+
+        /// Plays one block on `channels` channels and gives what comes out.
+        fn block(&self, sound: &mut [f32], channels: usize, changes: *mut IParameterChanges) -> Vec<Vec<f32>> {
+            let mut output = vec![vec![9.0; sound.len()]; channels];
+            let mut inputs = vec![sound.as_mut_ptr(); channels];
+            let mut outputs: Vec<*mut f32> = output.iter_mut().map(Vec::as_mut_ptr).collect();
+            // SAFETY: zeros are valid for these structures, and all buffers live during the call.
+            unsafe {
+                let (mut input_bus, mut output_bus): (AudioBusBuffers, AudioBusBuffers) =
+                    (std::mem::zeroed(), std::mem::zeroed());
+                input_bus.numChannels = channels as int32;
+                input_bus.__field0.channelBuffers32 = inputs.as_mut_ptr();
+                output_bus.numChannels = channels as int32;
+                output_bus.__field0.channelBuffers32 = outputs.as_mut_ptr();
+                let mut data: ProcessData = std::mem::zeroed();
+                data.numSamples = sound.len() as int32;
+                data.numInputs = 1;
+                data.numOutputs = 1;
+                data.inputs = &mut input_bus;
+                data.outputs = &mut output_bus;
+                data.inputParameterChanges = changes;
+                assert_eq!(self.processor.process(&mut data), kResultOk);
+            }
+            output
+        }
+
+        fn values(&self) -> [f32; 6] {
+            // SAFETY: a plain number.
+            EMOTIONS.map(|emotion| unsafe { self.controller.getParamNormalized(parameter_id(emotion.name())) } as f32)
+        }
+
+        fn saved(&self) -> Vec<u8> {
+            let collector = ComWrapper::new(Collector::default());
+            let stream = collector.as_com_ref::<IBStream>().unwrap();
+            // SAFETY: the stream lives during the call.
+            assert_eq!(unsafe { IComponentTrait::getState(&self.component, stream.as_ptr()) }, kResultOk);
+            collector.take()
+        }
+    }
+
+    /// A host's changes: one parameter is set.
+    struct OneChange {
+        queue: ComWrapper<OneQueue>,
+    }
+
+    struct OneQueue {
+        id: ParamID,
+    }
+
+    impl OneChange {
+        fn of(id: ParamID) -> ComWrapper<Self> {
+            ComWrapper::new(Self { queue: ComWrapper::new(OneQueue { id }) })
+        }
+    }
+
+    impl Class for OneChange {
+        type Interfaces = (IParameterChanges,);
+    }
+
+    impl IParameterChangesTrait for OneChange {
+        unsafe fn getParameterCount(&self) -> int32 {
+            1
+        }
+
+        unsafe fn getParameterData(&self, _: int32) -> *mut IParamValueQueue {
+            self.queue.as_com_ref::<IParamValueQueue>().unwrap().as_ptr()
+        }
+
+        unsafe fn addParameterData(&self, _: *const ParamID, _: *mut int32) -> *mut IParamValueQueue {
+            null_mut()
+        }
+    }
+
+    impl Class for OneQueue {
+        type Interfaces = (IParamValueQueue,);
+    }
+
+    impl IParamValueQueueTrait for OneQueue {
+        unsafe fn getParameterId(&self) -> ParamID {
+            self.id
+        }
+
+        unsafe fn getPointCount(&self) -> int32 {
+            1
+        }
+
+        unsafe fn getPoint(&self, _: int32, offset: *mut int32, value: *mut ParamValue) -> tresult {
+            // SAFETY: the plugin's to be written to.
+            unsafe {
+                *offset = 0;
+                *value = 0.75;
+            }
+            kResultOk
+        }
+
+        unsafe fn addPoint(&self, _: int32, _: ParamValue, _: *mut int32) -> tresult {
+            kResultFalse
+        }
+    }
+
+    #[test]
+    fn the_outputs_are_read_only_and_nothing_is_behind_the_last() {
+        let hosted = Hosted::new();
+        // SAFETY: zeros are a valid `ParameterInfo`, and that null is refused is what is tested.
+        unsafe {
+            assert_eq!(hosted.controller.getParameterCount(), 6);
+            let mut info: ParameterInfo = std::mem::zeroed();
+            for index in 0..6 {
+                assert_eq!(hosted.controller.getParameterInfo(index, &mut info), kResultOk);
+                assert!(is_output_id(info.id));
+                assert_eq!(info.flags, kIsReadOnly);
+                assert_eq!((info.stepCount, info.defaultNormalizedValue), (0, 0.0));
+            }
+            for index in [6, 7, -1, int32::MAX, int32::MIN] {
+                assert_eq!(hosted.controller.getParameterInfo(index, &mut info), kInvalidArgument);
+            }
+            assert_eq!(hosted.controller.getParameterInfo(0, null_mut()), kInvalidArgument);
+        }
+    }
+
+    #[test]
+    fn the_host_cannot_set_an_output() {
+        let hosted = Hosted::new();
+        let angry = parameter_id("angry");
+        // SAFETY: plain values.
+        assert_eq!(unsafe { hosted.controller.setParamNormalized(angry, 0.75) }, kResultOk);
+        assert_eq!(hosted.values(), [0.0; 6]);
+        hosted.start(REALTIME, STEREO);
+        let changes = OneChange::of(angry);
+        let changes = changes.as_com_ref::<IParameterChanges>().unwrap();
+        hosted.block(&mut [0.0; 8], 2, changes.as_ptr());
+        assert_eq!(hosted.values(), [0.0; 6]);
+        // A flush: no samples, so the plugin itself is not asked.
+        hosted.block(&mut [], 2, changes.as_ptr());
+        assert_eq!(hosted.values(), [0.0; 6]);
+    }
+
+    #[test]
+    fn only_changes_of_outputs_are_filtered() {
+        let filter = ComWrapper::new(ChangeFilter::default());
+        let filtered = filter.as_com_ref::<IParameterChanges>().unwrap();
+        // SAFETY: the host's changes live while the filter has them.
+        unsafe {
+            assert_eq!(filtered.getParameterCount(), 0);
+            assert!(filtered.getParameterData(0).is_null());
+            for (id, passes) in [(parameter_id("sad"), false), (parameter_id("response"), true)] {
+                let changes = OneChange::of(id);
+                filter.host.store(changes.as_com_ref::<IParameterChanges>().unwrap().as_ptr(), Ordering::Relaxed);
+                assert_eq!(filtered.getParameterCount(), 1);
+                assert_eq!(!filtered.getParameterData(0).is_null(), passes);
+            }
+        }
+    }
+
+    #[test]
+    fn one_setup_is_enough_for_an_offline_render() {
+        let mut sound = voice(RATE_HZ, 3.0);
+        sound.extend(vec![0.0; 22_050]);
+        let mut model = Model::from_bytes(SHIPPED_MODEL).unwrap();
+        let expected = Timeline::of(&mut model, &[&sound], RATE_HZ).unwrap().last().unwrap();
+        for (arrangement, channels) in [(MONO, 1), (STEREO, 2)] {
+            let hosted = Hosted::new();
+            hosted.start(OFFLINE, arrangement);
+            for block in sound.chunks_mut(BLOCK) {
+                let output = hosted.block(block, channels, null_mut());
+                assert!(output.iter().all(|channel| channel == block));
+            }
+            // In real time, which nice-plug alone would take this for, hardly any result would be there yet.
+            assert_eq!(hosted.values(), expected);
+        }
+    }
+
+    #[test]
+    fn sound_passes_bit_for_bit() {
+        let bits = |samples: &[f32]| samples.iter().map(|sample| sample.to_bits()).collect::<Vec<_>>();
+        for (arrangement, channels) in [(MONO, 1), (STEREO, 2)] {
+            let hosted = Hosted::new();
+            hosted.start(REALTIME, arrangement);
+            for channel in hosted.block(&mut awkward_samples(), channels, null_mut()) {
+                assert_eq!(bits(&channel), bits(&awkward_samples()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_state_has_no_outputs() {
+        let hosted = Hosted::new();
+        let before = hosted.saved();
+        assert!(!String::from_utf8_lossy(&before).contains("angry"));
+        hosted.start(OFFLINE, STEREO);
+        for block in voice(RATE_HZ, 2.0).chunks_mut(BLOCK) {
+            hosted.block(block, 2, null_mut());
+        }
+        assert_ne!(hosted.values(), [0.0; 6]);
+        assert_eq!(hosted.saved(), before);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let hosted = Hosted::new();
+        // SAFETY: that null and calls out of order are refused is what is tested.
+        unsafe {
+            let mut data: ProcessData = std::mem::zeroed();
+            assert_eq!(hosted.processor.process(&mut data), kNotInitialized);
+            assert_eq!(hosted.processor.process(null_mut()), kInvalidArgument);
+            assert_eq!(hosted.processor.setupProcessing(null_mut()), kInvalidArgument);
+            assert_eq!(IComponentTrait::getState(&hosted.component, null_mut()), kInvalidArgument);
+            let factory = ComPtr::from_raw(GetPluginFactory().cast::<IPluginFactory>()).unwrap();
+            let mut object = null_mut();
+            let mut info: PClassInfo = std::mem::zeroed();
+            assert_eq!(factory.getClassInfo(1, &mut info), kInvalidArgument);
+            assert_eq!(factory.getClassInfo(-1, &mut info), kInvalidArgument);
+            assert_eq!(factory.getClassInfo(0, null_mut()), kInvalidArgument);
+            let interface = IComponent::IID.as_ptr().cast();
+            assert_eq!(factory.createInstance([0; 16].as_ptr(), interface, &mut object), kInvalidArgument);
+            assert_eq!(factory.createInstance(std::ptr::null(), interface, &mut object), kInvalidArgument);
+        }
+    }
+}

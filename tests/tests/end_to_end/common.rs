@@ -1,0 +1,56 @@
+//! What several tests need.
+
+use affekt_tests::{
+    bundle,
+    host::{self, Format, Instance, Mode, Module, Setup},
+    vocal,
+};
+
+/// The built bundle's module.
+pub fn module(format: Format) -> Box<dyn Module> {
+    let path = bundle::module(format).unwrap_or_else(|error| panic!("{error}"));
+    host::load(&path, format).unwrap()
+}
+
+/// A fresh instance of the built plugin.
+pub fn instance(format: Format) -> Box<dyn Instance> {
+    let module = module(format);
+    let plugin = module.scan().unwrap().remove(0);
+    module.instantiate(&plugin.id).unwrap()
+}
+
+/// An offline setup.
+pub fn offline(sample_rate_hz: f64, channels: usize, max_block: usize) -> Setup {
+    Setup {
+        sample_rate_hz,
+        max_block,
+        channels,
+        mode: Mode::Offline,
+        in_place: false,
+    }
+}
+
+/// A realtime setup.
+pub fn realtime(sample_rate_hz: f64, channels: usize, max_block: usize) -> Setup {
+    Setup {
+        mode: Mode::Realtime,
+        ..offline(sample_rate_hz, channels, max_block)
+    }
+}
+
+/// Sample rate of [`vocal()`], in Hz.
+pub const VOCAL_RATE_HZ: u32 = 16_000;
+
+/// The first `seconds` of the demo vocal, one channel.
+pub fn vocal(seconds: f64) -> Vec<f32> {
+    let mut recording = vocal::read().unwrap();
+    assert_eq!(recording.sample_rate_hz, VOCAL_RATE_HZ);
+    let mut channel = recording.channels.remove(0);
+    channel.truncate((seconds * f64::from(VOCAL_RATE_HZ)) as usize);
+    channel
+}
+
+/// The samples' bits, so that NaNs compare too.
+pub fn bits(samples: &[f32]) -> Vec<u32> {
+    samples.iter().map(|sample| sample.to_bits()).collect()
+}

@@ -1,0 +1,190 @@
+//! Where a model comes from and how good it is: the short form inside the model file, the long one as Markdown.
+
+use std::collections::BTreeMap;
+
+use affekt_models::{Card, EMOTIONS};
+
+use crate::corpora::Corpus;
+use crate::evaluation::{Evaluation, SessionState, WARM_SESSION_S};
+use crate::recipe::Recipe;
+use crate::run_folder::{BestRecord, RunRecord};
+use crate::split::Side;
+
+/// What the exporter is told about a model.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Name shown to the user.
+    pub name: String,
+    /// The model's own version.
+    pub version: String,
+    /// Licence of the model.
+    pub licence: String,
+}
+
+/// The short form, with the figures of the validation speakers and of any evaluation.
+pub fn short(
+    identity: &Identity,
+    run: &RunRecord,
+    best: &BestRecord,
+    evaluations: &[Evaluation],
+) -> Card {
+    let mut metrics = BTreeMap::from([("validation_uar".to_string(), best.validation.uar)]);
+    for evaluation in evaluations {
+        let suffix = match evaluation.session {
+            SessionState::Warm => "",
+            SessionState::Cold => "_cold",
+        };
+        let figures = &evaluation.metrics;
+        metrics.insert(format!("uar{suffix}"), figures.uar);
+        metrics.insert(format!("accuracy{suffix}"), figures.accuracy);
+        metrics.insert(format!("macro_f1{suffix}"), figures.macro_f1);
+        metrics.insert(format!("ece{suffix}"), figures.ece);
+    }
+    Card {
+        name: identity.name.clone(),
+        version: identity.version.clone(),
+        corpora: corpora(run).map(source).collect(),
+        licence: identity.licence.clone(),
+        metrics,
+        date: run.date.clone(),
+    }
+}
+
+/// The long form: Markdown for people.
+pub fn markdown(
+    card: &Card,
+    run: &RunRecord,
+    recipe: &Recipe,
+    best: &BestRecord,
+    warm: &Evaluation,
+    cold: &Evaluation,
+) -> String {
+    let count = |side| run.speakers.speakers(side).len();
+    let clips = |of: fn(&crate::run_folder::CorpusRecord) -> usize| run.corpora.iter().map(of).sum::<usize>();
+    let network = &recipe.network;
+    let sources: String = corpora(run)
+        .map(|corpus| format!(
+                "- **{}**: {}, {}.\n  Licence: {}.\n  {}.\n",
+                corpus.title, corpus.language, corpus.content, corpus.licence, corpus.attribution
+            ))
+        .collect();
+    let arguments: String = run.corpora.iter().map(|corpus| format!(" --corpus {0}=FOLDER_OF_{0}", corpus.name)).collect();
+    let test_speakers = run.speakers.speakers(Side::Test).join(", ");
+    format!(
+        "\
+# {name} {version}
+
+Hears six emotions in a voice: {emotions}. This is a first model: it shows the whole way from recordings to
+meters, and is meant to be replaced by better ones.
+
+Made on {date} with affekt-trainer {trainer}. Licence of the model: {licence}.
+
+## How good it is
+
+On {test_count} speakers ({test_clips} clips) that it has neither learned from nor been chosen by. Chance is 0.167.
+
+| session before the clip | UAR | accuracy | macro F1 | calibration error |
+|---|---|---|---|---|
+{warm_row}
+{cold_row}
+
+UAR is the unweighted average recall over the emotions. Warm: the session has heard {session_s:.0} s of the speaker's
+other clips, as in the plugin after half a minute of singing. Cold: it has heard nothing, as when playback starts.
+By corpus (warm): {by_corpus}.
+
+Acted emotion in rows, heard emotion in columns, warm:
+
+```
+{table}```
+
+Test speakers: {test_speakers}.
+
+## What it was made from
+
+{sources}
+{train_count} speakers ({train_clips} clips) train; {validation_count} speakers ({validation_clips} clips) choose the epoch ({epoch} of {epochs})
+and the temperature of the softmax ({temperature:.2}).
+
+## What it is
+
+{coefficients} MFCCs per 10 ms, normalised by the session and scaled; one convolution of {kernel} frames and {filters} filters
+with batch normalisation, ReLU and max-pool of {pool}; {layers} LSTM layers of {units}; the last state; a fully connected layer of
+{dense} with ReLU and dropout; softmax over six. Windows of up to {window:.1} s.
+
+## Making it again
+
+```
+affekt-trainer train{arguments} --seed {seed} --threads {threads} --out RUN
+affekt-trainer export --run RUN --out affekt.onnx
+affekt-trainer evaluate --model affekt.onnx --run RUN{arguments} --card affekt.md
+```
+
+The same seed, number of threads and processor family give the same weights.
+
+## Limits
+
+- The emotions are acted, sentence by sentence, by adults speaking {languages}. Spontaneous speech, children's voices,
+  other languages and above all singing were not heard in training.
+- It hears how something is said, not what; actors were told what to express, and listeners often disagree with them.
+- It must not be used to judge people: not for hiring, policing, medicine or teaching.
+",
+        name = card.name,
+        version = card.version,
+        emotions = EMOTIONS.map(|emotion| emotion.name()).join(", "),
+        date = card.date,
+        trainer = run.trainer_version,
+        licence = card.licence,
+        test_count = warm.speakers,
+        test_clips = warm.metrics.clips,
+        warm_row = row("warm", warm),
+        cold_row = row("cold", cold),
+        session_s = WARM_SESSION_S,
+        by_corpus = warm
+            .uar_by_corpus
+            .iter()
+            .map(|(corpus, uar)| format!("{corpus} {uar:.3}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        table = warm.metrics.table(),
+        train_count = count(Side::Train),
+        train_clips = clips(|corpus| corpus.train_clips),
+        validation_count = count(Side::Validation),
+        validation_clips = clips(|corpus| corpus.validation_clips),
+        epoch = best.epoch,
+        epochs = recipe.training.epochs,
+        temperature = best.temperature,
+        coefficients = run.features.coefficients,
+        kernel = network.conv_kernel,
+        filters = network.conv_filters,
+        pool = network.pool,
+        layers = network.lstm_layers,
+        units = network.lstm_units,
+        dense = network.dense_units,
+        window = recipe.window.frames as f64 * run.features.hop as f64
+            / f64::from(run.features.sample_rate_hz),
+        seed = run.seed,
+        threads = run.threads,
+        languages = languages(run),
+    )
+}
+
+fn row(name: &str, evaluation: &Evaluation) -> String {
+    let figures = &evaluation.metrics;
+    format!(
+        "| {name} | {:.3} | {:.3} | {:.3} | {:.3} |",
+        figures.uar, figures.accuracy, figures.macro_f1, figures.ece
+    )
+}
+
+fn corpora(run: &RunRecord) -> impl Iterator<Item = &'static Corpus> {
+    run.corpora.iter().filter_map(|record| Corpus::named(&record.name))
+}
+
+fn source(corpus: &Corpus) -> String {
+    format!("{}. {}. {}", corpus.title, corpus.licence, corpus.attribution)
+}
+
+fn languages(run: &RunRecord) -> String {
+    let languages: Vec<_> = corpora(run).map(|corpus| corpus.language).collect();
+    languages.join(" or ")
+}

@@ -1,0 +1,38 @@
+//! Subcommands: each reads its arguments, calls the library and shows what comes out.
+
+mod corpora;
+mod evaluate;
+mod export;
+mod predict;
+mod progress;
+mod train;
+
+use clap::Parser;
+
+/// Builds Affekt's models from labelled recordings.
+#[derive(Debug, Parser)]
+#[command(name = "affekt-trainer", version)]
+pub struct Command {
+    #[command(subcommand)]
+    subcommand: Subcommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subcommand {
+    Train(train::Arguments),
+    Evaluate(evaluate::Arguments),
+    Export(export::Arguments),
+    Predict(predict::Arguments),
+}
+
+impl Command {
+    /// Does what was asked for.
+    pub fn run(self) -> color_eyre::Result<()> {
+        match self.subcommand {
+            Subcommand::Train(arguments) => arguments.run(),
+            Subcommand::Evaluate(arguments) => arguments.run(),
+            Subcommand::Export(arguments) => arguments.run(),
+            Subcommand::Predict(arguments) => arguments.run(),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `affekt-trainer export`
+
+use std::path::PathBuf;
+
+use affekt_models::{Contract, Model};
+use affekt_trainer::card::{Identity, short};
+use affekt_trainer::evaluation::Evaluation;
+use affekt_trainer::export::to_onnx;
+use affekt_trainer::run_folder::RunFolder;
+use burn::tensor::Device;
+use clap::Args;
+use color_eyre::eyre::WrapErr;
+
+/// Writes the best network of a run as an ONNX file that Affekt runs.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Folder of the training run.
+    #[arg(long, value_name = "FOLDER")]
+    run: PathBuf,
+    /// The model file to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Name shown to the user.
+    #[arg(long, default_value = "Affekt")]
+    name: String,
+    /// The model's own version.
+    #[arg(long, default_value = "0.1")]
+    model_version: String,
+    /// Licence of the model.
+    #[arg(long, default_value = "MIT OR Apache-2.0")]
+    licence: String,
+    /// Figures to carry along: what `evaluate --json` printed for this run; repeatable.
+    #[arg(long = "evaluation", value_name = "FILE")]
+    evaluations: Vec<PathBuf>,
+}
+
+impl Arguments {
+    /// Exports.
+    pub fn run(self) -> color_eyre::Result<()> {
+        let folder = RunFolder::open(&self.run)?;
+        let (run, recipe) = (folder.run()?, folder.recipe()?);
+        let (network, best) = folder.load_best(&Device::flex())?;
+        let evaluations = self
+            .evaluations
+            .iter()
+            .map(|path| {
+                let text = std::fs::read_to_string(path)
+                    .wrap_err_with(|| format!("{} cannot be read", path.display()))?;
+                serde_json::from_str(&text)
+                    .wrap_err_with(|| format!("{} is not what `evaluate --json` prints", path.display()))
+            })
+            .collect::<color_eyre::Result<Vec<Evaluation>>>()?;
+        let identity = Identity {
+            name: self.name,
+            version: self.model_version,
+            licence: self.licence,
+        };
+        let contract = Contract {
+            card: short(&identity, &run, &best, &evaluations),
+            window_frames: recipe.window.frames,
+            hop_frames: recipe.window.hop_frames,
+            features: run.features,
+        };
+        let onnx = to_onnx(&network, &run.scaler, best.temperature, &contract);
+        Model::from_bytes(&onnx).wrap_err("the exported model does not load, so it was not written")?;
+        std::fs::write(&self.out, &onnx)
+            .wrap_err_with(|| format!("{} cannot be written", self.out.display()))?;
+        eprintln!(
+            "{}: {} kB, epoch {}, UAR {:.3} on validation speakers",
+            self.out.display(),
+            onnx.len() / 1000,
+            best.epoch,
+            best.validation.uar
+        );
+        Ok(())
+    }
+}

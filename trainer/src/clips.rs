@@ -1,0 +1,218 @@
+//! Recordings as the network's front end hears them: decoded, streamed through the plugin's own extractor.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use affekt_features::recording::Recording;
+use affekt_features::{Extractor, FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, SessionTotals};
+use rayon::prelude::*;
+
+use crate::corpora::Clip;
+
+/// A clip's frames, as if it were played from its start.
+#[derive(Debug, Clone)]
+pub struct ClipFrames {
+    /// Whose and what.
+    pub clip: Clip,
+    /// Log power of the mel bands in dB, row-major `[frames, mel_bands]`.
+    pub bands_db: Vec<f32>,
+    /// Whether each frame is voiced.
+    pub voiced: Vec<bool>,
+    /// Sum over the voiced frames.
+    pub totals: SessionTotals,
+}
+
+impl ClipFrames {
+    /// Number of frames.
+    pub fn frames(&self) -> usize {
+        self.voiced.len()
+    }
+
+    /// One frame's bands.
+    pub fn frame(&self, index: usize) -> &[f32] {
+        let bands = self.totals.sum_db.len();
+        &self.bands_db[index * bands..(index + 1) * bands]
+    }
+}
+
+/// Adds the voiced frames of `other` to `totals`.
+pub fn add_totals(totals: &mut SessionTotals, other: &SessionTotals) {
+    totals.frames += other.frames;
+    for (sum, value) in totals.sum_db.iter_mut().zip(&other.sum_db) {
+        *sum += value;
+    }
+}
+
+/// Sum over no frames.
+pub fn no_totals(spec: &FeatureSpec) -> SessionTotals {
+    SessionTotals {
+        frames: 0,
+        sum_db: vec![0.0; spec.mel_bands],
+    }
+}
+
+/// A clip that cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dropped {
+    /// Its file.
+    pub path: PathBuf,
+    /// One clause.
+    pub reason: String,
+}
+
+/// The usable clips in the given order, and the others.
+#[derive(Debug)]
+pub struct LoadedClips {
+    /// Usable.
+    pub clips: Vec<ClipFrames>,
+    /// Not usable.
+    pub dropped: Vec<Dropped>,
+}
+
+/// Decodes and analyses clips on all threads; `on_clip` is called after each.
+///
+/// Dropped, with a reason: unreadable files, clips without voice, clips too short for one window, and
+/// recordings that occur more than once (all of them when their labels or speakers disagree, else all but the first).
+pub fn load(
+    clips: Vec<Clip>,
+    spec: &FeatureSpec,
+    on_clip: impl Fn() + Sync,
+) -> Result<LoadedClips, FeatureError> {
+    spec.validate()?;
+    let extractors = Mutex::new(HashMap::new());
+    let analysed: Vec<Result<(u64, ClipFrames), Dropped>> = clips
+        .into_par_iter()
+        .map(|clip| {
+            let result = analyse(clip, spec, &extractors);
+            on_clip();
+            result
+        })
+        .collect();
+
+    let mut dropped = Vec::new();
+    let mut usable = Vec::new();
+    for result in analysed {
+        match result {
+            Ok(found) => usable.push(found),
+            Err(reason) => dropped.push(reason),
+        }
+    }
+    let clips = without_copies(usable, &mut dropped);
+    Ok(LoadedClips { clips, dropped })
+}
+
+/// Extractors that are not in use, by sample rate.
+type Extractors = Mutex<HashMap<u32, Vec<Extractor>>>;
+
+fn analyse(
+    clip: Clip,
+    spec: &FeatureSpec,
+    extractors: &Extractors,
+) -> Result<(u64, ClipFrames), Dropped> {
+    let drop = |reason: String| Dropped {
+        path: clip.path.clone(),
+        reason,
+    };
+    let recording = Recording::read(&clip.path).map_err(|error| drop(error.to_string()))?;
+    let content = content_key(&recording);
+    let rate = recording.sample_rate_hz;
+    let idle = extractors.lock().expect("no holder panics").get_mut(&rate).and_then(Vec::pop);
+    let mut extractor = match idle {
+        Some(extractor) => extractor,
+        None => Extractor::new(spec, f64::from(rate)).map_err(|error| drop(error.to_string()))?,
+    };
+    extractor.reset();
+    let (bands_db, voiced, totals) = frames(&mut extractor, spec, &recording);
+    let mut idle = extractors.lock().expect("no holder panics");
+    idle.entry(rate).or_default().push(extractor);
+    if totals.frames == 0 {
+        return Err(drop("no voice in it".into()));
+    }
+    if voiced.len() < MIN_WINDOW_FRAMES {
+        return Err(drop(format!(
+            "{} frames, too short for a window of {MIN_WINDOW_FRAMES}",
+            voiced.len()
+        )));
+    }
+    let frames = ClipFrames {
+        clip,
+        bands_db,
+        voiced,
+        totals,
+    };
+    Ok((content, frames))
+}
+
+/// Streams a recording through the extractor: bands `[frames, mel_bands]`, voice flags, sum of the voiced frames.
+pub fn frames(
+    extractor: &mut Extractor,
+    spec: &FeatureSpec,
+    recording: &Recording,
+) -> (Vec<f32>, Vec<bool>, SessionTotals) {
+    let mut bands_db = Vec::new();
+    let mut voiced = Vec::new();
+    let mut totals = no_totals(spec);
+    extractor.push(&recording.channels, |frame| {
+        bands_db.extend_from_slice(frame.bands_db);
+        voiced.push(frame.voiced);
+        if frame.voiced {
+            totals.frames += 1;
+            for (sum, band) in totals.sum_db.iter_mut().zip(frame.bands_db) {
+                *sum += f64::from(*band);
+            }
+        }
+    });
+    (bands_db, voiced, totals)
+}
+
+/// The same for equal samples; within one run of the program.
+fn content_key(recording: &Recording) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    recording.sample_rate_hz.hash(&mut hasher);
+    for channel in &recording.channels {
+        for sample in channel {
+            sample.to_bits().hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+fn without_copies(
+    clips: Vec<(u64, ClipFrames)>,
+    dropped: &mut Vec<Dropped>,
+) -> Vec<ClipFrames> {
+    let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (place, (content, _)) in clips.iter().enumerate() {
+        places.entry(*content).or_default().push(place);
+    }
+    let mut reasons: HashMap<usize, String> = HashMap::new();
+    for same in places.values().filter(|same| same.len() > 1) {
+        let clip = |place: usize| &clips[place].1.clip;
+        let first = clip(same[0]);
+        let agree = same.iter().all(|&place| {
+            clip(place).emotion == first.emotion && clip(place).speaker == first.speaker
+        });
+        for &place in &same[usize::from(agree)..] {
+            let other = if place == same[0] { same[1] } else { same[0] };
+            let reason = if agree {
+                format!("a copy of {}", clip(other).path.display())
+            } else {
+                format!("the same recording as {} under another label", clip(other).path.display())
+            };
+            reasons.insert(place, reason);
+        }
+    }
+    let mut kept = Vec::with_capacity(clips.len() - reasons.len());
+    for (place, (_, frames)) in clips.into_iter().enumerate() {
+        match reasons.remove(&place) {
+            Some(reason) => dropped.push(Dropped {
+                path: frames.clip.path,
+                reason,
+            }),
+            None => kept.push(frames),
+        }
+    }
+    kept
+}

@@ -1,0 +1,326 @@
+//! Corpora of labelled recordings, as their publishers lay them out: which files are clips, who speaks, what is acted.
+
+mod crema_d;
+mod emo_db;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use affekt_models::Emotion;
+
+/// Extensions of files that are read, in lower case.
+pub const AUDIO_EXTENSIONS: [&str; 8] = ["aif", "aiff", "flac", "mp3", "oga", "ogg", "wav", "wave"];
+
+/// Folders nested deeper than this are not searched: a link that leads back up ends here.
+const DEEPEST_FOLDER: usize = 32;
+
+/// What a file's name says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileName {
+    /// A clip of one of the six emotions.
+    Clip {
+        /// Speaker, unique within the corpus.
+        speaker: String,
+        /// The acted emotion.
+        emotion: Emotion,
+    },
+    /// A clip of the corpus that is of no use here, with the reason.
+    Unused(&'static str),
+    /// Not named as this corpus names its clips.
+    Foreign,
+}
+
+/// A corpus that can be read.
+#[derive(Debug)]
+pub struct Corpus {
+    /// Name on the command line and in a speaker's name.
+    pub name: &'static str,
+    /// Full name.
+    pub title: &'static str,
+    /// Language that is spoken in it.
+    pub language: &'static str,
+    /// Kind of its speech.
+    pub content: &'static str,
+    /// Licence of the recordings.
+    pub licence: &'static str,
+    /// Whom to name when something was made from it.
+    pub attribution: &'static str,
+    /// Reads a file's name without extension.
+    pub read_name: fn(&str) -> FileName,
+}
+
+/// All corpora that can be read.
+pub static CORPORA: [&Corpus; 2] = [&crema_d::CREMA_D, &emo_db::EMO_DB];
+
+impl Corpus {
+    /// The corpus of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        CORPORA.into_iter().find(|corpus| corpus.name == name)
+    }
+}
+
+/// Why a corpus cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusError {
+    /// Not `NAME=FOLDER`.
+    #[error("`{0}` is not a corpus: write NAME=FOLDER, e.g. crema-d=recordings/crema-d")]
+    Syntax(String),
+    /// No corpus has this name.
+    #[error("there is no corpus named `{name}`: use one of {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The folder is not there or cannot be listed.
+    #[error(
+        "the folder of corpus {name}, {folder}, cannot be read ({reason}): give the folder it was unpacked into"
+    )]
+    Folder {
+        /// The corpus.
+        name: &'static str,
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The folder holds no clip.
+    #[error(
+        "{folder} holds no clip of corpus {name} ({files} other files): give the folder it was unpacked into"
+    )]
+    Empty {
+        /// The corpus.
+        name: &'static str,
+        /// The folder.
+        folder: PathBuf,
+        /// Number of files found.
+        files: usize,
+    },
+}
+
+/// A corpus and where it lies, written `NAME=FOLDER`.
+#[derive(Debug, Clone)]
+pub struct CorpusFolder {
+    /// Which corpus.
+    pub corpus: &'static Corpus,
+    /// The folder its files lie in, at any depth.
+    pub folder: PathBuf,
+}
+
+impl FromStr for CorpusFolder {
+    type Err = CorpusError;
+
+    fn from_str(text: &str) -> Result<Self, CorpusError> {
+        let (name, folder) = text
+            .split_once('=')
+            .filter(|(name, folder)| !name.is_empty() && !folder.is_empty())
+            .ok_or_else(|| CorpusError::Syntax(text.into()))?;
+        let corpus = Corpus::named(name).ok_or_else(|| CorpusError::Unknown {
+            name: name.into(),
+            known: CORPORA.map(|corpus| corpus.name).join(", "),
+        })?;
+        Ok(Self {
+            corpus,
+            folder: folder.into(),
+        })
+    }
+}
+
+/// One labelled recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clip {
+    /// Its file.
+    pub path: PathBuf,
+    /// The acted emotion.
+    pub emotion: Emotion,
+    /// Who speaks, with the corpus's name in front: `crema-d/1001`.
+    pub speaker: String,
+    /// Name of the corpus.
+    pub corpus: &'static str,
+}
+
+/// What lies in a corpus's folder.
+#[derive(Debug)]
+pub struct Listing {
+    /// Its clips, in the order of their paths.
+    pub clips: Vec<Clip>,
+    /// Clips that are of no use, counted by reason.
+    pub unused: BTreeMap<&'static str, usize>,
+    /// Files that are not the corpus's clips.
+    pub foreign: Vec<PathBuf>,
+}
+
+impl CorpusFolder {
+    /// Lists the clips in the folder, at any depth.
+    pub fn list(&self) -> Result<Listing, CorpusError> {
+        let Self { corpus, folder } = self;
+        let mut files = Vec::new();
+        collect_files(folder, &mut files).map_err(|reason| CorpusError::Folder {
+            name: corpus.name,
+            folder: folder.clone(),
+            reason: reason.to_string(),
+        })?;
+        files.sort();
+        let mut listing = Listing {
+            clips: Vec::new(),
+            unused: BTreeMap::new(),
+            foreign: Vec::new(),
+        };
+        for path in files {
+            match self.read_name(&path) {
+                FileName::Clip { speaker, emotion } => listing.clips.push(Clip {
+                    emotion,
+                    speaker: format!("{}/{speaker}", corpus.name),
+                    corpus: corpus.name,
+                    path,
+                }),
+                FileName::Unused(reason) => *listing.unused.entry(reason).or_default() += 1,
+                FileName::Foreign => listing.foreign.push(path),
+            }
+        }
+        if listing.clips.is_empty() {
+            return Err(CorpusError::Empty {
+                name: corpus.name,
+                folder: folder.clone(),
+                files: listing.foreign.len(),
+            });
+        }
+        Ok(listing)
+    }
+
+    fn read_name(&self, path: &Path) -> FileName {
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        match stem {
+            Some(stem) if is_audio(path) => (self.corpus.read_name)(stem),
+            _ => FileName::Foreign,
+        }
+    }
+}
+
+/// Whether the file's extension is one of [`AUDIO_EXTENSIONS`].
+pub fn is_audio(path: &Path) -> bool {
+    path.extension()
+        .and_then(|extension| extension.to_str())
+        .is_some_and(|extension| {
+            AUDIO_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str())
+        })
+}
+
+/// Adds every file below `folder`, at any depth.
+pub fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    collect_below(folder, 0, files)
+}
+
+fn collect_below(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if depth < DEEPEST_FOLDER {
+                collect_below(&path, depth + 1, files)?;
+            }
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Foreign files named in the summary at most.
+const NAMED_FOREIGN_FILES: usize = 3;
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} clips", self.clips.len())?;
+        for (reason, count) in &self.unused {
+            write!(f, "; {count} left out ({reason})")?;
+        }
+        if !self.foreign.is_empty() {
+            let names: Vec<_> = self
+                .foreign
+                .iter()
+                .take(NAMED_FOREIGN_FILES)
+                .filter_map(|path| path.file_name())
+                .map(|name| name.to_string_lossy())
+                .collect();
+            let more = if self.foreign.len() > NAMED_FOREIGN_FILES {
+                ", …"
+            } else {
+                ""
+            };
+            write!(
+                f,
+                "; {} other files skipped: {}{more}",
+                self.foreign.len(),
+                names.join(", ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn corpus(name: &str, folder: &Path) -> CorpusFolder {
+        format!("{name}={}", folder.display()).parse().unwrap()
+    }
+
+    #[test]
+    fn lists_clips_at_any_depth_and_names_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("data/AudioWAV");
+        std::fs::create_dir_all(&deep).unwrap();
+        for name in ["1002_IEO_SAD_LO.flac", "1001_DFA_ANG_XX.WAV"] {
+            std::fs::write(deep.join(name), "").unwrap();
+        }
+        for name in ["notes.txt", "1001_DFA_ANG_XX.txt", "song.wav"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let listing = corpus("crema-d", folder.path()).list().unwrap();
+        let found: Vec<_> = listing
+            .clips
+            .iter()
+            .map(|clip| (clip.speaker.as_str(), clip.emotion, clip.corpus))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("crema-d/1001", Emotion::Angry, "crema-d"),
+                ("crema-d/1002", Emotion::Sad, "crema-d")
+            ]
+        );
+        let text = listing.to_string();
+        assert!(text.contains("2 clips") && text.contains("3 other files"), "{text}");
+        assert!(text.contains("song.wav"), "{text}");
+    }
+
+    #[test]
+    fn boredom_is_left_out_and_said_so() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["03a01Fa.wav", "03a01La.wav", "08b02Lb.wav"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let listing = corpus("emo-db", folder.path()).list().unwrap();
+        assert_eq!(listing.clips.len(), 1);
+        assert!(listing.to_string().contains("2 left out (boredom"), "{listing}");
+    }
+
+    #[test]
+    fn wrong_names_and_folders_are_explained() {
+        let message = |text: &str| text.parse::<CorpusFolder>().unwrap_err().to_string();
+        assert!(message("crema-d").contains("NAME=FOLDER"));
+        assert!(message("=x").contains("NAME=FOLDER"));
+        let unknown = message("creme=x");
+        assert!(unknown.contains("`creme`") && unknown.contains("crema-d, emo-db"), "{unknown}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let empty = corpus("emo-db", folder.path()).list().unwrap_err();
+        assert!(matches!(empty, CorpusError::Empty { files: 0, .. }), "{empty}");
+        let missing = corpus("emo-db", &folder.path().join("none")).list().unwrap_err();
+        assert!(matches!(missing, CorpusError::Folder { .. }), "{missing}");
+    }
+}

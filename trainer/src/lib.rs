@@ -1,0 +1,27 @@
+//! Builds Affekt's models: corpora → data set → training → evaluation → export.
+//!
+//! The command line `affekt-trainer` is a thin layer over this library.
+
+pub mod calibration;
+pub mod card;
+pub mod clips;
+pub mod corpora;
+pub mod dataset;
+pub mod date;
+pub mod evaluation;
+pub mod export;
+mod flex;
+mod lstm;
+pub mod metrics;
+pub mod network;
+mod norm_pool;
+pub mod optimize;
+pub mod recipe;
+pub mod run_folder;
+pub mod samples;
+pub mod scaler;
+mod seed;
+pub mod split;
+#[cfg(test)]
+mod synthetic;
+pub mod training;

@@ -1,0 +1,346 @@
+//! The folder of a training run:
+//!
+//! ```text
+//! recipe.toml   the recipe
+//! run.json      corpora, speakers of each side, seed, front end, versions
+//! log.jsonl     one line per epoch
+//! best/         weights of the best epoch, best.json with its figures and the temperature
+//! checkpoint/   weights, optimizer and progress after the last epoch, to resume from
+//! ```
+//!
+//! `best` and `checkpoint` are replaced as a whole, so that a run that is stopped at any time leaves usable ones.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use affekt_features::FeatureSpec;
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Device;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::recipe::{Recipe, RecipeError};
+use crate::scaler::StandardScaler;
+use crate::split::SpeakerSplit;
+
+const RECIPE: &str = "recipe.toml";
+const RUN: &str = "run.json";
+const LOG: &str = "log.jsonl";
+const BEST: &str = "best";
+const CHECKPOINT: &str = "checkpoint";
+const FIGURES: &str = "best.json";
+const PROGRESS: &str = "progress.json";
+const WEIGHTS: &str = "weights.bpk";
+const OPTIMIZER: &str = "optimizer.bpk";
+
+/// What a run was made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// Version of the trainer.
+    pub trainer_version: String,
+    /// Day it was started, ISO 8601.
+    pub date: String,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Threads it was started with: sums are divided among them, so another number gives slightly other weights.
+    pub threads: usize,
+    /// burn backend.
+    pub backend: String,
+    /// Corpora and how many of their clips train and validate.
+    pub corpora: Vec<CorpusRecord>,
+    /// Speakers of each side.
+    pub speakers: SpeakerSplit,
+    /// The features, with the prior of the training speakers.
+    pub features: FeatureSpec,
+    /// The scaler of the training speakers.
+    pub scaler: StandardScaler,
+}
+
+/// A corpus's part in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusRecord {
+    /// Its name.
+    pub name: String,
+    /// Clips of training speakers.
+    pub train_clips: usize,
+    /// Clips of validation speakers.
+    pub validation_clips: usize,
+}
+
+/// The best epoch so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BestRecord {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Figures on the validation speakers, with calibrated probabilities.
+    pub validation: Metrics,
+    /// Divides the logits before the softmax.
+    pub temperature: f64,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Epochs that are done.
+    pub epochs: usize,
+    /// The best of them, from 1; 0 before the first.
+    pub best_epoch: usize,
+    /// Its validation UAR.
+    pub best_uar: f64,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochRecord {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Mean cross-entropy over the epoch's batches, in nats.
+    pub loss: f64,
+    /// Cross-entropy on the validation speakers, in nats.
+    pub validation_loss: f64,
+    /// UAR on the validation speakers.
+    pub validation_uar: f64,
+    /// Accuracy on the validation speakers.
+    pub validation_accuracy: f64,
+    /// Learning rate of the last step.
+    pub learning_rate: f64,
+    /// Mean norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Time of the epoch, validation included.
+    pub seconds: f64,
+    /// Mean time of a step.
+    pub step_ms: f64,
+}
+
+/// Why a run folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file cannot be read or written.
+    #[error("{path} cannot be {action}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `written`.
+        action: &'static str,
+        /// What the system or the parser said.
+        reason: String,
+    },
+    /// A new run would overwrite another.
+    #[error("{0} holds a run already: continue it with --resume, or choose another folder")]
+    Exists(PathBuf),
+    /// Nothing to resume or export.
+    #[error("{0} holds no finished epoch of a training run: give the folder that `train --out` wrote")]
+    Nothing(PathBuf),
+    /// The corpora do not give what the run started with.
+    #[error("{0} was started with other corpora, another trainer or other settings ({1}): resume it with the same, or start a new run")]
+    Different(PathBuf, &'static str),
+    /// The recipe in the folder is not valid.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+}
+
+/// A training run's folder.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    folder: PathBuf,
+}
+
+impl RunFolder {
+    /// Starts a run in a folder that holds none; makes the folder.
+    pub fn create(folder: &Path, recipe: &Recipe, run: &RunRecord) -> Result<Self, RunError> {
+        let this = Self {
+            folder: folder.into(),
+        };
+        if this.folder.join(RUN).exists() {
+            return Err(RunError::Exists(folder.into()));
+        }
+        fs::create_dir_all(folder).map_err(|reason| written(folder, reason))?;
+        let path = this.folder.join(RECIPE);
+        fs::write(&path, recipe.to_toml()?).map_err(|reason| written(&path, reason))?;
+        write_json(&this.folder.join(RUN), run)?;
+        Ok(this)
+    }
+
+    /// Opens a run that was started before.
+    pub fn open(folder: &Path) -> Result<Self, RunError> {
+        if !folder.join(RUN).is_file() {
+            return Err(RunError::Nothing(folder.into()));
+        }
+        Ok(Self {
+            folder: folder.into(),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The recipe it was started with.
+    pub fn recipe(&self) -> Result<Recipe, RunError> {
+        let path = self.folder.join(RECIPE);
+        let text = fs::read_to_string(&path).map_err(|reason| read(&path, reason))?;
+        Ok(Recipe::from_toml(&text)?)
+    }
+
+    /// What it was started with.
+    pub fn run(&self) -> Result<RunRecord, RunError> {
+        read_json(&self.folder.join(RUN))
+    }
+
+    /// Checks that a run can go on with `run`.
+    pub fn check_same(&self, run: &RunRecord) -> Result<(), RunError> {
+        let before = self.run()?;
+        let differs = |what| Err(RunError::Different(self.folder.clone(), what));
+        if before.speakers != run.speakers {
+            return differs("the speakers differ");
+        }
+        if before.corpora != run.corpora {
+            return differs("the clips differ");
+        }
+        if before.features != run.features || before.scaler != run.scaler {
+            return differs("the features differ");
+        }
+        Ok(())
+    }
+
+    /// Appends a line to the log.
+    pub fn log(&self, epoch: &EpochRecord) -> Result<(), RunError> {
+        let path = self.folder.join(LOG);
+        let line = serde_json::to_string(epoch).map_err(|reason| written(&path, reason))?;
+        let file = fs::OpenOptions::new().create(true).append(true).open(&path);
+        file.and_then(|mut file| writeln!(file, "{line}"))
+            .map_err(|reason| written(&path, reason))
+    }
+
+    /// Keeps a network as the best so far.
+    pub fn save_best(&self, network: &Network, best: &BestRecord) -> Result<(), RunError> {
+        self.replace(BEST, |folder| {
+            save_weights(network, &folder.join(WEIGHTS))?;
+            write_json(&folder.join(FIGURES), best)
+        })
+    }
+
+    /// The best network so far, on `device`.
+    pub fn load_best(&self, device: &Device) -> Result<(Network, BestRecord), RunError> {
+        let folder = self.current(BEST)?;
+        let network = self.load_weights(&folder.join(WEIGHTS), device)?;
+        Ok((network, read_json(&folder.join(FIGURES))?))
+    }
+
+    /// Figures of the best network so far.
+    pub fn best(&self) -> Result<BestRecord, RunError> {
+        read_json(&self.current(BEST)?.join(FIGURES))
+    }
+
+    /// Keeps everything that is needed to go on.
+    pub fn save_checkpoint(
+        &self,
+        network: &Network,
+        optimizer: &ModuleOptimizer,
+        progress: &Progress,
+    ) -> Result<(), RunError> {
+        self.replace(CHECKPOINT, |folder| {
+            save_weights(network, &folder.join(WEIGHTS))?;
+            let path = folder.join(OPTIMIZER);
+            optimizer.save(&path).map_err(|reason| written(&path, reason))?;
+            write_json(&folder.join(PROGRESS), progress)
+        })
+    }
+
+    /// Reads that back.
+    pub fn load_checkpoint(
+        &self,
+        optimizer: ModuleOptimizer,
+        device: &Device,
+    ) -> Result<(Network, ModuleOptimizer, Progress), RunError> {
+        let folder = self.current(CHECKPOINT)?;
+        let network = self.load_weights(&folder.join(WEIGHTS), device)?;
+        let path = folder.join(OPTIMIZER);
+        let optimizer = optimizer.load(&path).map_err(|reason| read(&path, reason))?;
+        Ok((network, optimizer, read_json(&folder.join(PROGRESS))?))
+    }
+
+    fn load_weights(&self, path: &Path, device: &Device) -> Result<Network, RunError> {
+        let coefficients = self.run()?.features.coefficients;
+        Network::new(&self.recipe()?.network, coefficients, 0, device)
+            .try_load_file(path)
+            .map_err(|reason| read(path, reason))
+    }
+
+    /// Writes a folder anew and puts it in the place of the one before.
+    fn replace(
+        &self,
+        name: &str,
+        write: impl FnOnce(&Path) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        let current = self.folder.join(name);
+        let new = self.folder.join(format!("{name}.new"));
+        let old = self.folder.join(format!("{name}.old"));
+        remove(&new)?;
+        fs::create_dir_all(&new).map_err(|reason| written(&new, reason))?;
+        write(&new)?;
+        if current.exists() {
+            remove(&old)?;
+            fs::rename(&current, &old).map_err(|reason| written(&old, reason))?;
+        }
+        fs::rename(&new, &current).map_err(|reason| written(&current, reason))?;
+        remove(&old)
+    }
+
+    /// The folder that [`Self::replace`] left, also when it was stopped half-way.
+    fn current(&self, name: &str) -> Result<PathBuf, RunError> {
+        let candidates = [name.to_string(), format!("{name}.old")];
+        let mut folders = candidates.iter().map(|name| self.folder.join(name));
+        folders
+            .find(|folder| folder.is_dir())
+            .ok_or_else(|| RunError::Nothing(self.folder.clone()))
+    }
+}
+
+fn save_weights(network: &Network, path: &Path) -> Result<(), RunError> {
+    // `valid` brings the running statistics of all threads together.
+    network.valid().save_file(path).map_err(|reason| written(path, reason))
+}
+
+fn remove(folder: &Path) -> Result<(), RunError> {
+    match fs::remove_dir_all(folder) {
+        Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => Err(written(folder, reason)),
+        _ => Ok(()),
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
+    let text = serde_json::to_string_pretty(value).map_err(|reason| written(path, reason))?;
+    fs::write(path, text + "\n").map_err(|reason| written(path, reason))
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+    let text = fs::read_to_string(path).map_err(|reason| read(path, reason))?;
+    serde_json::from_str(&text).map_err(|reason| read(path, reason))
+}
+
+fn written(path: &Path, reason: impl ToString) -> RunError {
+    RunError::File {
+        path: path.into(),
+        action: "written",
+        reason: reason.to_string(),
+    }
+}
+
+fn read(path: &Path, reason: impl ToString) -> RunError {
+    RunError::File {
+        path: path.into(),
+        action: "read",
+        reason: reason.to_string(),
+    }
+}

@@ -1,0 +1,31 @@
+use std::{env::consts::EXE_SUFFIX, process::Command};
+
+use clap::Args;
+
+use crate::{bundle, cargo::run, python, workspace};
+
+/// Measures features, plugin and model beside what one would use instead. Fetches several GB of Python packages
+/// on the first call.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Measures without the Python libraries.
+    #[arg(long)]
+    alone: bool,
+    /// One part alone: features, plugin or model.
+    part: Option<String>,
+}
+
+impl Arguments {
+    /// Bundles and measures.
+    pub fn run(self) -> color_eyre::Result<()> {
+        bundle::release(&["affekt-tests"])?;
+        let program = workspace::target()?.join("release").join(format!("bench{EXE_SUFFIX}"));
+        let mut command = Command::new(program);
+        command.arg("--onnxruntime").arg(python::onnxruntime()?).env("AFFEKT_BUNDLES", workspace::bundles()?);
+        if !self.alone {
+            let requirements = workspace::root().join("tests/bench/requirements.txt");
+            command.arg("--python").arg(python::with_requirements("bench-python", &requirements)?);
+        }
+        run(command.args(self.part))
+    }
+}
