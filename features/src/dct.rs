@@ -22,8 +22,7 @@ impl Dct {
         let (bands, coefficients) = (spec.mel_bands, spec.coefficients);
         let cosine = |coefficient: usize, band: usize| {
             let scale = if coefficient == 0 { 1.0 } else { 2.0 };
-            let angle = std::f64::consts::PI * coefficient as f64 * (2 * band + 1) as f64
-                / (2 * bands) as f64;
+            let angle = std::f64::consts::PI * coefficient as f64 * (2 * band + 1) as f64 / (2 * bands) as f64;
             ((scale / bands as f64).sqrt() * angle.cos()) as f32
         };
         let cosines = (0..coefficients.div_ceil(LANES))
@@ -84,13 +83,7 @@ mod tests {
 
     /// scipy.fft.dct([1, -2, 3, -4, 5], type=2, norm="ortho")
     const INPUT: [f32; 5] = [1.0, -2.0, 3.0, -4.0, 5.0];
-    const EXPECTED: [f32; 5] = [
-        1.341_640_8,
-        -1.662_507_5,
-        2.345_274_1,
-        -2.689_994,
-        6.140_007,
-    ];
+    const EXPECTED: [f32; 5] = [1.341_640_8, -1.662_507_5, 2.345_274_1, -2.689_994, 6.140_007];
 
     #[test]
     fn equals_scipy() {
@@ -109,16 +102,8 @@ mod tests {
             let input: Vec<f32> = (0..bands).map(|n| ((n * 37) % 19) as f32 - 9.5).collect();
             let mut out = vec![0.0; bands];
             dct(bands, bands).transform(&input, &mut out);
-            let energy = |values: &[f32]| {
-                values
-                    .iter()
-                    .map(|value| f64::from(value * value))
-                    .sum::<f64>()
-            };
-            assert!(
-                (energy(&out) / energy(&input) - 1.0).abs() < 1e-5,
-                "{bands} bands"
-            );
+            let energy = |values: &[f32]| values.iter().map(|value| f64::from(value * value)).sum::<f64>();
+            assert!((energy(&out) / energy(&input) - 1.0).abs() < 1e-5, "{bands} bands");
         }
     }
 }

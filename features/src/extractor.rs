@@ -86,19 +86,14 @@ impl Extractor {
 
     /// Takes one block, one slice per channel (averaged; the shortest counts), and hands each finished frame to `on_frame`.
     pub fn push<C: AsRef<[f32]>>(&mut self, channels: &[C], mut on_frame: impl FnMut(Frame<'_>)) {
-        let len = channels
-            .iter()
-            .map(|channel| channel.as_ref().len())
-            .min()
-            .unwrap_or(0);
+        let len = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
         let mut start = 0;
         while start < len {
             let end = len.min(start + BLOCK);
             let mono = &mut self.mono[..end - start];
             mix_down(channels, start, mono);
             let framer = &mut self.framer;
-            self.resampler
-                .push(mono, |samples| framer.push(samples, &mut on_frame));
+            self.resampler.push(mono, |samples| framer.push(samples, &mut on_frame));
             start = end;
         }
     }
@@ -180,13 +175,7 @@ mod tests {
         let mut extractor = Extractor::new(&FeatureSpec::standard(), rate_hz).unwrap();
         let mut frames = Vec::new();
         extractor.push(channels, |f| {
-            frames.push((
-                f.index,
-                f.end_sample,
-                f.bands_db.to_vec(),
-                f.level_db,
-                f.voiced,
-            ))
+            frames.push((f.index, f.end_sample, f.bands_db.to_vec(), f.level_db, f.voiced))
         });
         frames
     }
@@ -217,10 +206,7 @@ mod tests {
         let mono = tone(4000);
         let silence = vec![0.0; 3000];
         let halved: Vec<f32> = mono[..3000].iter().map(|x| x * 0.5).collect();
-        assert_eq!(
-            frames(16_000.0, &[mono.clone(), silence]),
-            frames(16_000.0, &[halved])
-        );
+        assert_eq!(frames(16_000.0, &[mono.clone(), silence]), frames(16_000.0, &[halved]));
         assert_eq!(
             frames(16_000.0, &[mono.clone(), mono.clone()]),
             frames(16_000.0, &[mono])
@@ -254,13 +240,7 @@ mod tests {
             extractor.reset();
             let mut again = Vec::new();
             extractor.push(&[tone(30_000)], |f| {
-                again.push((
-                    f.index,
-                    f.end_sample,
-                    f.bands_db.to_vec(),
-                    f.level_db,
-                    f.voiced,
-                ))
+                again.push((f.index, f.end_sample, f.bands_db.to_vec(), f.level_db, f.voiced))
             });
             assert_eq!(again, frames(rate_hz, &[tone(30_000)]));
         }

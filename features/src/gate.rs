@@ -91,8 +91,7 @@ impl VoiceGate {
         self.track_floor(level_db);
         let state = &mut self.state;
         let over_floor_db = if state.open { LEAVE_DB } else { ENTER_DB };
-        state.open =
-            level_db > state.floor_db + over_floor_db && level_db > state.peak_db - RANGE_DB;
+        state.open = level_db > state.floor_db + over_floor_db && level_db > state.peak_db - RANGE_DB;
         if state.open {
             state.hangover = self.hangover_frames;
             return true;
@@ -120,11 +119,7 @@ impl VoiceGate {
             state.block_min_db = f32::INFINITY;
             state.frames_in_block = 0;
         }
-        let observed = state
-            .minima_db
-            .iter()
-            .copied()
-            .fold(state.block_min_db, f32::min);
+        let observed = state.minima_db.iter().copied().fold(state.block_min_db, f32::min);
         let heard_all = state.minima_db[BLOCKS - 1].is_finite();
         let believed = heard_all || state.peak_db - observed >= CONTRAST_DB;
         state.floor_db = if believed {
@@ -187,15 +182,8 @@ mod tests {
                 let voice = run(&mut gate, noise(noise_db + 20.0, 150));
                 assert!(share(&voice) == 1.0, "phrase {phrase} over {noise_db} dBFS");
                 if phrase > 0 {
-                    assert!(
-                        pause[..5].iter().all(|voiced| *voiced),
-                        "the hangover lasts 50 ms"
-                    );
-                    assert_eq!(
-                        share(&pause[10..]),
-                        0.0,
-                        "pause {phrase} at {noise_db} dBFS"
-                    );
+                    assert!(pause[..5].iter().all(|voiced| *voiced), "the hangover lasts 50 ms");
+                    assert_eq!(share(&pause[10..]), 0.0, "pause {phrase} at {noise_db} dBFS");
                 }
             }
         }

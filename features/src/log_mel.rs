@@ -125,9 +125,7 @@ fn weighted_sum(values: &[f32], weights: &[[f32; LANES]]) -> f32 {
 fn sum(values: &[f32]) -> f32 {
     let mut sums = [0.0; 2 * LANES];
     for values in values.chunks(2 * LANES) {
-        sums.iter_mut()
-            .zip(values)
-            .for_each(|(sum, value)| *sum += value);
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
     }
     sums.iter().sum()
 }
@@ -141,11 +139,9 @@ fn to_decibels(values: &mut [f32]) {
     const DB_PER_OCTAVE: f32 = 10.0 * std::f32::consts::LOG10_2;
     const DB_PER_NEPER: f32 = 10.0 * std::f32::consts::LOG10_E;
     for value in values {
-        let exponent = (value.to_bits() as i32).wrapping_sub(SQRT_HALF_BITS as i32)
-            >> (f32::MANTISSA_DIGITS - 1);
-        let mantissa = f32::from_bits(
-            (value.to_bits() as i32).wrapping_sub(exponent << (f32::MANTISSA_DIGITS - 1)) as u32,
-        );
+        let exponent = (value.to_bits() as i32).wrapping_sub(SQRT_HALF_BITS as i32) >> (f32::MANTISSA_DIGITS - 1);
+        let mantissa =
+            f32::from_bits((value.to_bits() as i32).wrapping_sub(exponent << (f32::MANTISSA_DIGITS - 1)) as u32);
         let ratio = (mantissa - 1.0) / (mantissa + 1.0);
         let square = ratio * ratio;
         let series = 1.0 + square * (1.0 / 3.0 + square * (1.0 / 5.0 + square * (1.0 / 7.0)));
@@ -175,11 +171,7 @@ fn mel_filters(spec: &FeatureSpec) -> (Vec<Filter>, Vec<[f32; LANES]>) {
         };
         let bins = 0..spec.fft / 2 + 1;
         let first = bins.clone().find(|bin| weight(*bin) > 0.0).unwrap_or(0);
-        let end = first
-            + bins
-                .skip(first)
-                .take_while(|bin| weight(*bin) > 0.0)
-                .count();
+        let end = first + bins.skip(first).take_while(|bin| weight(*bin) > 0.0).count();
         filters.push(Filter {
             bin: first,
             weight: weights.len(),
@@ -236,9 +228,7 @@ mod tests {
 
     fn sine(hz: f64, amplitude: f64) -> Vec<f32> {
         (0..512)
-            .map(|n| {
-                (amplitude * (std::f64::consts::TAU * hz * n as f64 / 16_000.0 + 0.3).sin()) as f32
-            })
+            .map(|n| (amplitude * (std::f64::consts::TAU * hz * n as f64 / 16_000.0 + 0.3).sin()) as f32)
             .collect()
     }
 
@@ -287,10 +277,7 @@ mod tests {
     fn silence_is_the_floor() {
         let mut bands = [0.0; 64];
         assert_eq!(standard().process(&[0.0; 512], &mut bands), MIN_LEVEL_DB);
-        assert!(
-            bands.iter().all(|band| (band + 100.0).abs() < 1e-4),
-            "{bands:?}"
-        );
+        assert!(bands.iter().all(|band| (band + 100.0).abs() < 1e-4), "{bands:?}");
     }
 
     #[test]
@@ -300,12 +287,8 @@ mod tests {
         let mut bands = [0.0; 64];
         for band in [3, 10, 25, 40, 62] {
             let hz = mel_to_hz(low + (high - low) * (band + 1) as f64 / 65.0);
-            LogMel::new(&spec)
-                .unwrap()
-                .process(&sine(hz, 0.5), &mut bands);
-            let loudest = (0..64)
-                .max_by(|a, b| bands[*a].total_cmp(&bands[*b]))
-                .unwrap();
+            LogMel::new(&spec).unwrap().process(&sine(hz, 0.5), &mut bands);
+            let loudest = (0..64).max_by(|a, b| bands[*a].total_cmp(&bands[*b])).unwrap();
             assert_eq!(loudest, band, "{hz} Hz");
         }
     }

@@ -125,13 +125,12 @@ impl Recording {
 
 fn decode(path: &Path) -> Result<Recording, RecordingError> {
     let mut format = open(path)?;
-    let track =
-        format
-            .default_track(TrackType::Audio)
-            .ok_or_else(|| RecordingError::Unsupported {
-                path: path.into(),
-                reason: "it has no track of sound".into(),
-            })?;
+    let track = format
+        .default_track(TrackType::Audio)
+        .ok_or_else(|| RecordingError::Unsupported {
+            path: path.into(),
+            reason: "it has no track of sound".into(),
+        })?;
     let track_id = track.id;
     let parameters = track
         .codec_params
@@ -141,10 +140,7 @@ fn decode(path: &Path) -> Result<Recording, RecordingError> {
             path: path.into(),
             reason: "its codec is not known".into(),
         })?;
-    if let Some(channels) = parameters
-        .channels
-        .as_ref()
-        .map(|channels| channels.count())
+    if let Some(channels) = parameters.channels.as_ref().map(|channels| channels.count())
         && channels > MAX_CHANNELS
     {
         return Err(RecordingError::TooManyChannels {
@@ -182,30 +178,25 @@ fn open(path: &Path) -> Result<Box<dyn FormatReader>, RecordingError> {
         return Err(RecordingError::Empty { path: path.into() });
     }
     let failed = |error| match error {
-        Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            RecordingError::Damaged {
-                path: path.into(),
-                reason: "it ends within its header".into(),
-            }
-        }
+        Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => RecordingError::Damaged {
+            path: path.into(),
+            reason: "it ends within its header".into(),
+        },
         Error::IoError(error) => unreadable(error),
         Error::DecodeError(reason) => RecordingError::Damaged {
             path: path.into(),
             reason: reason.into(),
         },
-        Error::Unsupported(reason) if !reason.starts_with(NO_FORMAT) => {
-            RecordingError::Unsupported {
-                path: path.into(),
-                reason: reason.into(),
-            }
-        }
+        Error::Unsupported(reason) if !reason.starts_with(NO_FORMAT) => RecordingError::Unsupported {
+            path: path.into(),
+            reason: reason.into(),
+        },
         _ => RecordingError::NotARecording { path: path.into() },
     };
     // Some readers first look at the end of a file that lets them. Of a file that is cut off, that end is missing:
     // it is read again from front to back.
-    probe(File::open(path).map_err(unreadable)?).or_else(|error| {
-        probe(ReadOnlySource::new(File::open(path).map_err(unreadable)?)).map_err(|_| failed(error))
-    })
+    probe(File::open(path).map_err(unreadable)?)
+        .or_else(|error| probe(ReadOnlySource::new(File::open(path).map_err(unreadable)?)).map_err(|_| failed(error)))
 }
 
 fn probe(source: impl MediaSource + 'static) -> Result<Box<dyn FormatReader>, Error> {

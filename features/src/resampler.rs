@@ -1,9 +1,6 @@
 use audioadapter_buffers::direct::SequentialSlice;
 use rubato::Resampler as _;
-use rubato::{
-    Async, FixedAsync, SincInterpolationParameters, SincInterpolationType, WindowFunction,
-    calculate_cutoff,
-};
+use rubato::{Async, FixedAsync, SincInterpolationParameters, SincInterpolationType, WindowFunction, calculate_cutoff};
 
 use crate::{FeatureError, HOST_RATE_RANGE_HZ};
 
@@ -79,9 +76,7 @@ impl Resampler {
 
     /// Most host samples that are held back.
     pub fn latency_samples(&self) -> usize {
-        self.converter
-            .as_ref()
-            .map_or(0, |converter| converter.latency)
+        self.converter.as_ref().map_or(0, |converter| converter.latency)
     }
 }
 
@@ -92,10 +87,7 @@ impl Converter {
         let filter_len = ((TAPS as f64 * stretch).ceil() as usize).next_multiple_of(8);
         let (interpolation, filters) = match exact_filters(host_rate_hz, model_rate_hz) {
             Some(filters) => (SincInterpolationType::Nearest, filters),
-            None => (
-                SincInterpolationType::Linear,
-                (OVERSAMPLING / stretch).ceil() as usize,
-            ),
+            None => (SincInterpolationType::Linear, (OVERSAMPLING / stretch).ceil() as usize),
         };
         let parameters = SincInterpolationParameters::new(filter_len, WindowFunction::Blackman)
             .f_cutoff(calculate_cutoff(TAPS, WindowFunction::Blackman))
@@ -106,8 +98,7 @@ impl Converter {
         // rubato's n-th output (from 0) lies at `(n + 1) * step + 1 / filters - filter_len / 2` of its input. Of the
         // outputs around the start, take the one that lies closest to a whole sample, and put silence in front of the
         // input so that it lies on the first. With exact filters one lies there exactly.
-        let position =
-            |n: usize| (n + 1) as f64 * step + 1.0 / filters as f64 - filter_len as f64 / 2.0;
+        let position = |n: usize| (n + 1) as f64 * step + 1.0 / filters as f64 - filter_len as f64 / 2.0;
         let first = (0..).find(|n| position(*n) >= -1e-9).unwrap_or(0);
         let offset = |n: &usize| (position(*n) - position(*n).round()).abs();
         let lead_out = (first..first + filters.max(64))
@@ -161,10 +152,8 @@ impl Converter {
 
     /// Turns the full input into one chunk of output.
     fn convert(&mut self) {
-        let input = SequentialSlice::new(&self.input[..self.filled], 1, self.filled)
-            .expect("as long as said");
-        let mut output =
-            SequentialSlice::new_mut(&mut self.output[..], 1, CHUNK).expect("as long as said");
+        let input = SequentialSlice::new(&self.input[..self.filled], 1, self.filled).expect("as long as said");
+        let mut output = SequentialSlice::new_mut(&mut self.output[..], 1, CHUNK).expect("as long as said");
         self.sinc
             .process_into_buffer(&input, &mut output, None)
             .expect("the buffers are of the size it asked for");
@@ -183,11 +172,7 @@ fn exact_filters(host_rate_hz: f64, model_rate_hz: u32) -> Option<usize> {
 }
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 {
-        a
-    } else {
-        greatest_common_divisor(b, a % b)
-    }
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 #[cfg(test)]
@@ -199,9 +184,8 @@ mod tests {
     const MODEL_RATE_HZ: u32 = 16_000;
     /// Every usual rate, the limits, and rates whose ratio is no small fraction.
     const RATES_HZ: [f64; 20] = [
-        8_000.0, 11_025.0, 12_000.0, 15_999.0, 22_050.0, 24_000.0, 32_000.0, 44_056.25, 44_100.0,
-        47_999.0, 48_000.0, 50_000.0, 88_200.0, 96_000.0, 176_400.0, 192_000.0, 352_800.0,
-        384_000.0, 767_999.5, 768_000.0,
+        8_000.0, 11_025.0, 12_000.0, 15_999.0, 22_050.0, 24_000.0, 32_000.0, 44_056.25, 44_100.0, 47_999.0, 48_000.0,
+        50_000.0, 88_200.0, 96_000.0, 176_400.0, 192_000.0, 352_800.0, 384_000.0, 767_999.5, 768_000.0,
     ];
 
     fn resample(rate_hz: f64, input: &[f32]) -> Vec<f32> {
@@ -220,11 +204,7 @@ mod tests {
     /// Largest difference between the resampled sine and the sine itself, after the filter has filled.
     fn error(rate_hz: f64, hz: f64) -> f64 {
         let output = resample(rate_hz, &sine(rate_hz, hz, 0.1));
-        assert!(
-            output.len() > 1_000,
-            "{rate_hz} Hz: {} samples",
-            output.len()
-        );
+        assert!(output.len() > 1_000, "{rate_hz} Hz: {} samples", output.len());
         let expected = |n: usize| (TAU * hz * n as f64 / f64::from(MODEL_RATE_HZ)).sin();
         output
             .iter()
@@ -256,18 +236,12 @@ mod tests {
     fn what_the_model_rate_cannot_hold_is_gone() {
         for rate_hz in RATES_HZ {
             for hz in [
-                8_160.0, 8_800.0, 11_000.0, 15_900.0, 16_100.0, 23_900.0, 47_000.0, 100_000.0,
-                383_000.0,
+                8_160.0, 8_800.0, 11_000.0, 15_900.0, 16_100.0, 23_900.0, 47_000.0, 100_000.0, 383_000.0,
             ] {
                 if hz < rate_hz / 2.0 {
                     let output = resample(rate_hz, &sine(rate_hz, hz, 0.1));
-                    let peak = output[200..]
-                        .iter()
-                        .fold(0.0_f32, |peak, y| peak.max(y.abs()));
-                    assert!(
-                        20.0 * peak.log10() < -75.0,
-                        "{rate_hz} Hz, sine at {hz} Hz: {peak}"
-                    );
+                    let peak = output[200..].iter().fold(0.0_f32, |peak, y| peak.max(y.abs()));
+                    assert!(20.0 * peak.log10() < -75.0, "{rate_hz} Hz, sine at {hz} Hz: {peak}");
                 }
             }
         }
@@ -277,12 +251,7 @@ mod tests {
     fn the_model_rate_passes_unchanged() {
         let input = sine(16_000.0, 1234.5, 0.3);
         assert_eq!(resample(16_000.0, &input), input);
-        assert_eq!(
-            Resampler::new(16_000.0, MODEL_RATE_HZ)
-                .unwrap()
-                .latency_samples(),
-            0
-        );
+        assert_eq!(Resampler::new(16_000.0, MODEL_RATE_HZ).unwrap().latency_samples(), 0);
     }
 
     #[test]
@@ -297,10 +266,7 @@ mod tests {
                 largest = largest.max((pushed - 1) as f64 - given as f64 * step);
                 resampler.push(&[0.0], |samples| given += samples.len() as u64);
             }
-            assert!(
-                largest <= latency as f64,
-                "{rate_hz} Hz: {largest} over {latency}"
-            );
+            assert!(largest <= latency as f64, "{rate_hz} Hz: {largest} over {latency}");
             assert!(
                 largest >= 0.9 * latency as f64 - 4.0,
                 "{rate_hz} Hz: {largest} is far under {latency}"
@@ -352,13 +318,8 @@ mod tests {
     #[test]
     fn rates_outside_the_range_are_refused() {
         for rate_hz in [0.0, -48_000.0, 7_999.9, 768_000.1, f64::NAN, f64::INFINITY] {
-            let error = Resampler::new(rate_hz, MODEL_RATE_HZ)
-                .err()
-                .expect("it is outside");
-            assert!(
-                error.to_string().contains("use 8 000 to 768 000 Hz"),
-                "{error}"
-            );
+            let error = Resampler::new(rate_hz, MODEL_RATE_HZ).err().expect("it is outside");
+            assert!(error.to_string().contains("use 8 000 to 768 000 Hz"), "{error}");
         }
     }
 }

@@ -53,9 +53,7 @@ impl Session {
             return Some(session);
         }
         let most = totals.frames as f64 * MAX_MEAN_DB;
-        if totals.sum_db.len() != spec.mel_bands
-            || !totals.sum_db.iter().all(|sum| sum.abs() <= most)
-        {
+        if totals.sum_db.len() != spec.mel_bands || !totals.sum_db.iter().all(|sum| sum.abs() <= most) {
             return None;
         }
         session.totals = totals;
@@ -125,12 +123,7 @@ impl Session {
 
     fn update_mean(&mut self) {
         let scale = 1.0 / (self.prior_frames + self.totals.frames as f64);
-        for ((mean, prior), sum) in self
-            .mean_db
-            .iter_mut()
-            .zip(&self.prior_db)
-            .zip(&self.totals.sum_db)
-        {
+        for ((mean, prior), sum) in self.mean_db.iter_mut().zip(&self.prior_db).zip(&self.totals.sum_db) {
             *mean = ((self.prior_frames * f64::from(*prior) + sum) * scale) as f32;
         }
     }
@@ -220,23 +213,16 @@ mod tests {
             totals(2, &[-401.0, 0.0, 0.0]),
             totals(0, &[-1.0, 0.0, 0.0]),
         ] {
-            assert!(
-                Session::with_totals(&spec(), refused.clone()).is_none(),
-                "{refused:?}"
-            );
+            assert!(Session::with_totals(&spec(), refused.clone()).is_none(), "{refused:?}");
         }
         for accepted in [
             SessionTotals::default(),
             totals(0, &[0.0; 3]),
             totals(u64::MAX, &[-1e19; 3]),
         ] {
-            let mut session =
-                Session::with_totals(&spec(), accepted.clone()).expect("it is possible");
+            let mut session = Session::with_totals(&spec(), accepted.clone()).expect("it is possible");
             session.observe(&[-10.0; 3]);
-            assert!(
-                session.mean_db().iter().all(|mean| mean.is_finite()),
-                "{accepted:?}"
-            );
+            assert!(session.mean_db().iter().all(|mean| mean.is_finite()), "{accepted:?}");
         }
         let invalid = FeatureSpec {
             coefficients: 0,

@@ -90,10 +90,7 @@ impl FeatureSpec {
     /// # Errors
     /// [`FeatureError::Spec`] names the first field that cannot.
     pub fn validate(&self) -> Result<(), FeatureError> {
-        let check = |fine: bool,
-                     field: &'static str,
-                     value: &dyn ToString,
-                     expected: &dyn Fn() -> String| {
+        let check = |fine: bool, field: &'static str, value: &dyn ToString, expected: &dyn Fn() -> String| {
             if fine {
                 Ok(())
             } else {
@@ -105,39 +102,22 @@ impl FeatureSpec {
             }
         };
         let rate = self.sample_rate_hz;
-        check(
-            MODEL_RATES_HZ.contains(&rate),
-            "sample_rate_hz",
-            &rate,
-            &|| {
-                format!(
-                    "it must be {} to {} Hz",
-                    MODEL_RATES_HZ.start(),
-                    MODEL_RATES_HZ.end()
-                )
-            },
-        )?;
+        check(MODEL_RATES_HZ.contains(&rate), "sample_rate_hz", &rate, &|| {
+            format!("it must be {} to {} Hz", MODEL_RATES_HZ.start(), MODEL_RATES_HZ.end())
+        })?;
         check(self.fft <= MAX_FFT, "fft", &self.fft, &|| {
             format!("it must be at most {MAX_FFT} samples")
         })?;
-        check(
-            (2..=self.fft).contains(&self.window),
-            "window",
-            &self.window,
-            &|| format!("it must be 2 to `fft` = {} samples", self.fft),
-        )?;
+        check((2..=self.fft).contains(&self.window), "window", &self.window, &|| {
+            format!("it must be 2 to `fft` = {} samples", self.fft)
+        })?;
         let min_hop = rate.div_ceil(MAX_FRAMES_PER_SECOND) as usize;
-        check(
-            (min_hop..=self.window).contains(&self.hop),
-            "hop",
-            &self.hop,
-            &|| {
-                format!(
-                    "it must be {min_hop} (a millisecond) to `window` = {} samples",
-                    self.window
-                )
-            },
-        )?;
+        check((min_hop..=self.window).contains(&self.hop), "hop", &self.hop, &|| {
+            format!(
+                "it must be {min_hop} (a millisecond) to `window` = {} samples",
+                self.window
+            )
+        })?;
         check(
             (1..=MAX_MEL_BANDS).contains(&self.mel_bands),
             "mel_bands",
@@ -173,12 +153,7 @@ impl FeatureSpec {
             session.prior_db.len() == self.mel_bands,
             "session.prior_db",
             &format!("{} values long", session.prior_db.len()),
-            &|| {
-                format!(
-                    "it must have one value for each of the {} mel bands",
-                    self.mel_bands
-                )
-            },
+            &|| format!("it must have one value for each of the {} mel bands", self.mel_bands),
         )?;
         for value in &session.prior_db {
             check(
@@ -290,17 +265,11 @@ pub(crate) mod tests {
             ("session.prior_db", |s| s.session.prior_db.clear()),
             ("session.prior_db", |s| s.session.prior_db.push(0.0)),
             ("session.prior_db", |s| s.session.prior_db[63] = f32::NAN),
-            ("session.prior_db", |s| {
-                s.session.prior_db[0] = f32::NEG_INFINITY
-            }),
+            ("session.prior_db", |s| s.session.prior_db[0] = f32::NEG_INFINITY),
             ("session.prior_db", |s| s.session.prior_db[0] = 201.0),
             ("session.prior_frames", |s| s.session.prior_frames = 0.0),
-            ("session.prior_frames", |s| {
-                s.session.prior_frames = f32::INFINITY
-            }),
-            ("session.prior_frames", |s| {
-                s.session.prior_frames = f32::NAN
-            }),
+            ("session.prior_frames", |s| s.session.prior_frames = f32::INFINITY),
+            ("session.prior_frames", |s| s.session.prior_frames = f32::NAN),
             ("session.range_db", |s| s.session.range_db = 0.0),
             ("session.range_db", |s| s.session.range_db = 201.0),
             ("session.range_db", |s| s.session.range_db = f32::NAN),

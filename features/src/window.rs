@@ -118,14 +118,11 @@ impl WindowStream {
             "the frame comes from another specification"
         );
         if self.row_count == 2 * self.window_frames {
-            self.rows
-                .copy_within((self.window_frames + 1) * self.bands.., 0);
+            self.rows.copy_within((self.window_frames + 1) * self.bands.., 0);
             self.row_count = self.window_frames - 1;
         }
         let row = &mut self.rows[self.row_count * self.bands..][..self.bands];
-        row.iter_mut()
-            .zip(frame.bands_db)
-            .for_each(|(row, band)| *row = *band);
+        row.iter_mut().zip(frame.bands_db).for_each(|(row, band)| *row = *band);
         self.row_count += 1;
         self.frames += 1;
         self.new_frames += 1;
@@ -135,8 +132,7 @@ impl WindowStream {
                 self.session.observe(frame.bands_db);
             }
         }
-        let due = self.frames.is_multiple_of(self.hop_frames as u64)
-            && self.frames >= MIN_WINDOW_FRAMES as u64;
+        let due = self.frames.is_multiple_of(self.hop_frames as u64) && self.frames >= MIN_WINDOW_FRAMES as u64;
         due.then(|| self.window(frame.end_sample))
     }
 
@@ -175,12 +171,7 @@ mod tests {
     }
 
     fn bands(index: u64) -> [f32; 4] {
-        [
-            -30.0 - index as f32 % 7.0,
-            -40.0,
-            -45.0 + index as f32 % 5.0,
-            -60.0,
-        ]
+        [-30.0 - index as f32 % 7.0, -40.0, -45.0 + index as f32 % 5.0, -60.0]
     }
 
     /// What a window should hold: frames `first..=last`, normalised by `session`.
@@ -192,13 +183,7 @@ mod tests {
     }
 
     fn stream(window_frames: usize, hop_frames: usize) -> WindowStream {
-        WindowStream::new(
-            &spec(),
-            window_frames,
-            hop_frames,
-            Session::new(&spec()).unwrap(),
-        )
-        .unwrap()
+        WindowStream::new(&spec(), window_frames, hop_frames, Session::new(&spec()).unwrap()).unwrap()
     }
 
     fn push(stream: &mut WindowStream, index: u64, voiced: bool) -> Option<Window<'_>> {
@@ -222,10 +207,7 @@ mod tests {
             if let Some(window) = push(&mut stream, index, true) {
                 assert_eq!(window.end_sample, 160 * index + 512);
                 assert_eq!(window.frames as u64, frames);
-                assert_eq!(
-                    window.features,
-                    expected(&session, index + 1 - frames, index)
-                );
+                assert_eq!(window.features, expected(&session, index + 1 - frames, index));
                 due.push(index + 1);
             }
             assert_eq!(stream.session().totals(), session.totals());
@@ -239,9 +221,7 @@ mod tests {
         for index in 0..200 {
             let window = push(&mut stream, index, false);
             assert_eq!(window.is_some(), index + 1 >= 50);
-            assert!(
-                window.is_none_or(|window| window.frames == 50 && window.features.len() == 150)
-            );
+            assert!(window.is_none_or(|window| window.frames == 50 && window.features.len() == 150));
         }
     }
 
@@ -283,9 +263,7 @@ mod tests {
     fn a_frozen_session_does_not_change() {
         let mut learnt = Session::new(&spec()).unwrap();
         (0..500).for_each(|_| learnt.observe(&[-25.0, -35.0, -45.0, -55.0]));
-        let mut stream = WindowStream::new(&spec(), 50, 50, learnt.clone())
-            .unwrap()
-            .frozen();
+        let mut stream = WindowStream::new(&spec(), 50, 50, learnt.clone()).unwrap().frozen();
         for index in 0..49 {
             assert!(push(&mut stream, index, true).is_none());
         }

@@ -52,10 +52,7 @@ fn mel_bands_and_mfcc_equal_librosa() {
             largest_difference(&coefficients, &mfcc),
         );
         println!("{name}: {bands:.2e} dB in the bands, {coefficients:.2e} in the coefficients");
-        assert!(
-            bands < TOLERANCE_DB,
-            "{name}: the bands differ by {bands} dB"
-        );
+        assert!(bands < TOLERANCE_DB, "{name}: the bands differ by {bands} dB");
         assert!(
             coefficients < TOLERANCE_DB,
             "{name}: the coefficients differ by {coefficients} dB"
@@ -79,8 +76,5 @@ fn floats(name: &str) -> Vec<f32> {
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max)
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }

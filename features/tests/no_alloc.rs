@@ -19,9 +19,7 @@ fn pushing_and_resetting_does_not_allocate() {
     ] {
         let mut extractor = Extractor::new(&spec, rate_hz).unwrap();
         let mut windows = WindowStream::new(&spec, 60, 10, Session::new(&spec).unwrap()).unwrap();
-        let left: Vec<f32> = (0..rate_hz as usize)
-            .map(|n| (n as f32 * 0.03).sin())
-            .collect();
+        let left: Vec<f32> = (0..rate_hz as usize).map(|n| (n as f32 * 0.03).sin()).collect();
         let mut right = left.clone();
         right[1000] = f32::NAN;
         let mut count = 0;
@@ -61,8 +59,5 @@ fn the_parts_do_not_allocate() {
         let level = log_mel.process(&samples, &mut bands);
         (0..2000).filter(|_| gate.push(level)).count()
     });
-    assert_eq!(
-        voiced, 0,
-        "a constant has no level above 80 Hz that a voice would have"
-    );
+    assert_eq!(voiced, 0, "a constant has no level above 80 Hz that a voice would have");
 }

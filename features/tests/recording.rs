@@ -52,12 +52,7 @@ fn amplitude(signal: &[f32], rate_hz: u32, hz: f64) -> f64 {
 
 #[test]
 fn every_format_is_read() {
-    for (extension, tolerance) in [
-        ("flac", 0.002),
-        ("aiff", 0.002),
-        ("ogg", 0.02),
-        ("mp3", 0.05),
-    ] {
+    for (extension, tolerance) in [("flac", 0.002), ("aiff", 0.002), ("ogg", 0.02), ("mp3", 0.05)] {
         let recording = Recording::read(&sines(extension)).unwrap();
         assert_eq!(recording.sample_rate_hz, 22_050, "{extension}");
         assert_eq!(recording.channels.len(), 2, "{extension}");
@@ -87,10 +82,7 @@ fn wav_samples_are_exact() {
         .collect();
     let recording = read_bytes(&wav(1, 2, 44_100, 16, &integers)).unwrap();
     assert_eq!(recording.sample_rate_hz, 44_100);
-    assert_eq!(
-        recording.channels,
-        [vec![0.0, -1.0], vec![0.5, 32_767.0 / 32_768.0]]
-    );
+    assert_eq!(recording.channels, [vec![0.0, -1.0], vec![0.5, 32_767.0 / 32_768.0]]);
     assert!((recording.duration_s() - 2.0 / 44_100.0).abs() < 1e-12);
 }
 
@@ -103,11 +95,7 @@ fn floats_pass_whatever_they_are() {
         .iter()
         .zip(values)
         .all(|(a, b)| *a == b || (a.is_nan() && b.is_nan()));
-    assert!(
-        same && recording.channels[0].len() == 5,
-        "{:?}",
-        recording.channels[0]
-    );
+    assert!(same && recording.channels[0].len() == 5, "{:?}", recording.channels[0]);
 }
 
 #[test]
@@ -126,10 +114,7 @@ fn a_file_that_is_cut_off_keeps_its_beginning() {
         match read_bytes(&bytes[..bytes.len() * 9 / 10]) {
             Ok(cut) => assert!(!cut.channels[0].is_empty(), "{extension}"),
             Err(error) => assert!(
-                matches!(
-                    error,
-                    RecordingError::Damaged { .. } | RecordingError::Empty { .. }
-                ),
+                matches!(error, RecordingError::Damaged { .. } | RecordingError::Empty { .. }),
                 "{error}"
             ),
         }
@@ -146,21 +131,12 @@ fn what_is_no_recording_is_said_in_one_sentence() {
     };
     let silence = [0_u8; 64];
     let cases = [
-        (
-            folder.path().join("missing.wav"),
-            "does not exist: check the path",
-        ),
-        (
-            folder.path().to_path_buf(),
-            "cannot be read: it is not a file",
-        ),
+        (folder.path().join("missing.wav"), "does not exist: check the path"),
+        (folder.path().to_path_buf(), "cannot be read: it is not a file"),
         (write("empty.wav", b""), "is empty"),
         (write("header.wav", &wav(1, 1, 16_000, 16, &[])), "is empty"),
         (
-            write(
-                "text.flac",
-                b"This is a text, not a recording.\n".repeat(50).as_slice(),
-            ),
+            write("text.flac", b"This is a text, not a recording.\n".repeat(50).as_slice()),
             "is not a wav, flac, aiff, mp3 or ogg recording",
         ),
         (
@@ -179,10 +155,7 @@ fn what_is_no_recording_is_said_in_one_sentence() {
     for (path, expected) in cases {
         let message = Recording::read(&path).expect_err(expected).to_string();
         assert!(message.contains(expected), "{message}");
-        assert!(
-            message.starts_with(&path.display().to_string()),
-            "{message}"
-        );
+        assert!(message.starts_with(&path.display().to_string()), "{message}");
     }
 }
 
@@ -198,10 +171,7 @@ fn too_many_channels_and_unknown_encodings_are_refused() {
     read_bytes(&bytes).unwrap_err();
     // 0x161 is Windows Media Audio.
     let error = read_bytes(&wav(0x161, 1, 16_000, 16, &[0; 64])).unwrap_err();
-    assert!(
-        matches!(error, RecordingError::Unsupported { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, RecordingError::Unsupported { .. }), "{error}");
 }
 
 proptest! {

@@ -29,10 +29,7 @@ fn frames(rate_hz: f64, channels: &[Vec<f32>], blocks: &[usize]) -> Vec<OwnedFra
     let mut start = 0;
     for block in blocks.iter().cycle() {
         let end = channels[0].len().min(start + block);
-        let block: Vec<&[f32]> = channels
-            .iter()
-            .map(|channel| &channel[start..end])
-            .collect();
+        let block: Vec<&[f32]> = channels.iter().map(|channel| &channel[start..end]).collect();
         extractor.push(&block, |frame| {
             frames.push(OwnedFrame {
                 index: frame.index,
@@ -122,20 +119,12 @@ fn band_limited(rate_hz: f64, seconds: f64, phases: &[f64]) -> Vec<f32> {
     let sines: Vec<(f64, f64)> = phases
         .iter()
         .enumerate()
-        .map(|(n, phase)| {
-            (
-                60.0 + n as f64 * (PASS_BAND_HZ - 80.0) / phases.len() as f64,
-                *phase,
-            )
-        })
+        .map(|(n, phase)| (60.0 + n as f64 * (PASS_BAND_HZ - 80.0) / phases.len() as f64, *phase))
         .collect();
     (0..(rate_hz * seconds) as usize)
         .map(|n| {
             let t = n as f64 / rate_hz;
-            let sum: f64 = sines
-                .iter()
-                .map(|(hz, phase)| (TAU * (hz * t + phase)).sin())
-                .sum();
+            let sum: f64 = sines.iter().map(|(hz, phase)| (TAU * (hz * t + phase)).sin()).sum();
             (0.3 * (1.0 + 0.8 * (TAU * 4.0 * t).sin()) * sum / (phases.len() as f64).sqrt()) as f32
         })
         .collect()
@@ -179,8 +168,7 @@ proptest! {
 #[test]
 fn frames_come_within_the_stated_latency() {
     for rate_hz in [
-        8_000.0, 11_025.0, 15_999.0, 16_000.0, 44_100.0, 47_999.5, 48_000.0, 96_000.0, 192_000.0,
-        768_000.0,
+        8_000.0, 11_025.0, 15_999.0, 16_000.0, 44_100.0, 47_999.5, 48_000.0, 96_000.0, 192_000.0, 768_000.0,
     ] {
         let mut extractor = Extractor::new(&FeatureSpec::standard(), rate_hz).unwrap();
         let latency = extractor.latency_samples() as u64;

@@ -70,7 +70,9 @@ impl Contract {
         if version != u64::from(CONTRACT_VERSION) {
             return Err(ModelError::ContractVersion { found: version });
         }
-        let graph = model.graph.as_ref().ok_or_else(|| ModelError::NotOnnx { reason: "it has no graph".into() })?;
+        let graph = model.graph.as_ref().ok_or_else(|| ModelError::NotOnnx {
+            reason: "it has no graph".into(),
+        })?;
         if inputs(graph).any(|input| input.name == WAVEFORM) {
             return Err(ModelError::Waveform);
         }
@@ -85,7 +87,12 @@ impl Contract {
         let card = metadata.json(KEY_CARD)?;
         check_inputs(graph, features.coefficients)?;
         check_outputs(graph)?;
-        Ok(Self { features, window_frames, hop_frames, card })
+        Ok(Self {
+            features,
+            window_frames,
+            hop_frames,
+            card,
+        })
     }
 
     /// The `metadata_props` to write into an ONNX file. Metrics that are not finite are left out: JSON has none.
@@ -116,7 +123,10 @@ impl Metadata<'_> {
     fn json<T: DeserializeOwned>(&self, key: &'static str) -> Result<T, ModelError> {
         let entry = self.0.metadata_props.iter().find(|entry| entry.key == key);
         let text = &entry.ok_or(ModelError::MissingMetadata { key })?.value;
-        serde_json::from_str(text).map_err(|error| ModelError::Metadata { key, reason: error.to_string() })
+        serde_json::from_str(text).map_err(|error| ModelError::Metadata {
+            key,
+            reason: error.to_string(),
+        })
     }
 
     fn frames(&self, key: &'static str, low: usize, high: usize) -> Result<usize, ModelError> {
@@ -130,7 +140,10 @@ impl Metadata<'_> {
 
 /// The inputs that have to be fed: older exporters list the constants among the inputs too.
 fn inputs(graph: &pb::GraphProto) -> impl Iterator<Item = &pb::ValueInfoProto> {
-    graph.input.iter().filter(|input| graph.initializer.iter().all(|tensor| tensor.name != input.name))
+    graph
+        .input
+        .iter()
+        .filter(|input| graph.initializer.iter().all(|tensor| tensor.name != input.name))
 }
 
 fn check_inputs(graph: &pb::GraphProto, coefficients: usize) -> Result<(), ModelError> {
@@ -146,7 +159,16 @@ fn check_inputs(graph: &pb::GraphProto, coefficients: usize) -> Result<(), Model
     let dims = dims_of(input);
     let fits = input.name == INPUT
         && matches!(&dims, Some(dims) if matches!(dims[..], [Some(1), None, Some(last)] if last == coefficients as i64));
-    if fits { Ok(()) } else { Err(misfit("input", input, dims, &format!("`{INPUT}` f32 [1, dynamic, {coefficients}]"))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(misfit(
+            "input",
+            input,
+            dims,
+            &format!("`{INPUT}` f32 [1, dynamic, {coefficients}]"),
+        ))
+    }
 }
 
 fn check_outputs(graph: &pb::GraphProto) -> Result<(), ModelError> {
@@ -189,9 +211,10 @@ fn misfit(kind: &str, value: &pb::ValueInfoProto, dims: Option<Vec<Option<i64>>>
     let text = |dim: &Option<i64>| dim.map_or("dynamic".to_owned(), |size| size.to_string());
     match dims {
         // A dynamic batch dimension can make runtimes fail in ways that cannot be caught.
-        Some(dims) if dims.len() > 1 && dims[0] != Some(1) => {
-            ModelError::Batch { value: value.name.clone(), found: text(&dims[0]) }
-        }
+        Some(dims) if dims.len() > 1 && dims[0] != Some(1) => ModelError::Batch {
+            value: value.name.clone(),
+            found: text(&dims[0]),
+        },
         dims => ModelError::Shape {
             value: format!("{kind} `{}`", value.name),
             found: dims.map_or("not a tensor of f32".into(), |dims| {
@@ -215,7 +238,13 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut contract = samples::contract(TINY);
-        contract.features.session.prior_db.iter_mut().enumerate().for_each(|(i, db)| *db = -(i as f32).sqrt() * 7.3);
+        contract
+            .features
+            .session
+            .prior_db
+            .iter_mut()
+            .enumerate()
+            .for_each(|(i, db)| *db = -(i as f32).sqrt() * 7.3);
         contract.card.metrics.insert("ece".into(), 0.071_234);
         let mut graph = samples::body(TINY, 1);
         samples::declare(&mut graph, TINY.coefficients);
@@ -227,17 +256,34 @@ mod tests {
         let mut contract = samples::contract(TINY);
         contract.card.metrics.insert("uar".into(), f64::NAN);
         let metadata = contract.to_metadata();
-        assert!(metadata.iter().any(|(key, value)| key == KEY_CARD && value.contains(r#""metrics":{}"#)));
+        assert!(
+            metadata
+                .iter()
+                .any(|(key, value)| key == KEY_CARD && value.contains(r#""metrics":{}"#))
+        );
     }
 
     #[test]
     fn every_entry_must_be_there_and_be_understood() {
         let onnx = samples::model(TINY, 1);
-        for key in [KEY_CONTRACT, KEY_FEATURES, KEY_LABELS, KEY_WINDOW_FRAMES, KEY_HOP_FRAMES, KEY_CARD] {
-            assert_eq!(refusal(&with_metadata(&onnx, key, None)), ModelError::MissingMetadata { key });
+        for key in [
+            KEY_CONTRACT,
+            KEY_FEATURES,
+            KEY_LABELS,
+            KEY_WINDOW_FRAMES,
+            KEY_HOP_FRAMES,
+            KEY_CARD,
+        ] {
+            assert_eq!(
+                refusal(&with_metadata(&onnx, key, None)),
+                ModelError::MissingMetadata { key }
+            );
             for nonsense in ["", "{", "null", "-1", "[1, 2]", "\"six\"", "1e99"] {
                 let error = refusal(&with_metadata(&onnx, key, Some(nonsense)));
-                assert!(matches!(error, ModelError::Metadata { key: found, .. } if found == key), "{nonsense}: {error}");
+                assert!(
+                    matches!(error, ModelError::Metadata { key: found, .. } if found == key),
+                    "{nonsense}: {error}"
+                );
                 assert!(error.to_string().contains(key), "{error}");
             }
         }
@@ -288,7 +334,10 @@ mod tests {
             (KEY_HOP_FRAMES, 301),
         ] {
             let error = refusal(&with_metadata(&onnx, key, Some(&value.to_string())));
-            assert!(matches!(error, ModelError::Frames { key: found, .. } if found == key), "{key} {value}: {error}");
+            assert!(
+                matches!(error, ModelError::Frames { key: found, .. } if found == key),
+                "{key} {value}: {error}"
+            );
         }
     }
 
@@ -306,7 +355,9 @@ mod tests {
             (vec![Dim::Dynamic("batch"), frames, three], true),
             (vec![Dim::Fixed(2), frames, three], true),
         ] {
-            let error = refusal(&with_graph(&onnx, |graph| graph.input[0] = samples::value(INPUT, &dims)));
+            let error = refusal(&with_graph(&onnx, |graph| {
+                graph.input[0] = samples::value(INPUT, &dims)
+            }));
             let expected = if batch {
                 matches!(error, ModelError::Batch { .. })
             } else {
@@ -331,12 +382,21 @@ mod tests {
         let (one, six) = (Dim::Fixed(1), Dim::Fixed(6));
         for name in [PROBABILITIES, LOGITS] {
             let place = usize::from(name == LOGITS);
-            for dims in [vec![one, Dim::Fixed(5)], vec![six], vec![one, Dim::Dynamic("classes")], vec![one, six, one]] {
-                let error = refusal(&with_graph(&onnx, |graph| graph.output[place] = samples::value(name, &dims)));
+            for dims in [
+                vec![one, Dim::Fixed(5)],
+                vec![six],
+                vec![one, Dim::Dynamic("classes")],
+                vec![one, six, one],
+            ] {
+                let error = refusal(&with_graph(&onnx, |graph| {
+                    graph.output[place] = samples::value(name, &dims)
+                }));
                 assert!(matches!(error, ModelError::Shape { .. }), "{name} {dims:?}: {error}");
             }
             let dims = [Dim::Dynamic("batch"), six];
-            let error = refusal(&with_graph(&onnx, |graph| graph.output[place] = samples::value(name, &dims)));
+            let error = refusal(&with_graph(&onnx, |graph| {
+                graph.output[place] = samples::value(name, &dims)
+            }));
             assert!(matches!(error, ModelError::Batch { .. }), "{name}: {error}");
             let error = refusal(&with_graph(&onnx, |graph| drop(graph.output.remove(place))));
             assert!(matches!(error, ModelError::Shape { .. }), "{name}: {error}");
@@ -347,7 +407,9 @@ mod tests {
     fn constants_among_the_inputs_are_no_inputs() {
         let onnx = samples::model(TINY, 1);
         let listed = with_graph(&onnx, |graph| {
-            graph.input.push(samples::value("scaler.mean", &[Dim::Fixed(TINY.coefficients)]));
+            graph
+                .input
+                .push(samples::value("scaler.mean", &[Dim::Fixed(TINY.coefficients)]));
         });
         assert_eq!(Contract::read(&listed), Contract::read(&onnx));
     }

@@ -9,9 +9,17 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 use tract_onnx::pb;
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::optim::Optimizer;
 
 use crate::contract::{INPUT, LOGITS, PROBABILITIES};
 use crate::{Contract, EMOTIONS, ModelError, Prediction, runtime};
+
+/// Most bytes of one value inside a running model. tract would find out by asking for them.
+const MAX_VALUE_BYTES: usize = 1 << 30;
+
+/// Most rewrites of tract's optimiser: some, and so many more for each node. Ordinary models take a fifth of them.
+const MIN_REWRITES: usize = 500;
+const REWRITES_PER_NODE: usize = 20;
 
 pub(crate) enum Engine {
     OnnxRuntime(Session),
@@ -27,8 +35,10 @@ impl Engine {
     /// Loads a checked model, `onnx` decoded as `proto`, into the process's runtime.
     pub(crate) fn load(onnx: &[u8], proto: &pb::ModelProto, contract: &Contract) -> Result<Self, ModelError> {
         guard(|| match runtime::environment() {
-            Some(environment) => onnx_runtime(environment, onnx).map(Self::OnnxRuntime).map_err(|error| error.to_string()),
-            None => tract(proto, contract.features.coefficients).map_err(|error| chain(&error)),
+            Some(environment) => onnx_runtime(environment, onnx)
+                .map(Self::OnnxRuntime)
+                .map_err(|error| error.to_string()),
+            None => tract(proto, contract).map_err(|error| chain(&error)),
         })
     }
 
@@ -38,15 +48,24 @@ impl Engine {
         guard(|| match self {
             Self::OnnxRuntime(session) => {
                 let window = TensorRef::from_array_view((shape, features)).map_err(|error| error.to_string())?;
-                let outputs = session.run(ort::inputs![INPUT => window]).map_err(|error| error.to_string())?;
+                let outputs = session
+                    .run(ort::inputs![INPUT => window])
+                    .map_err(|error| error.to_string())?;
                 let six = |name: &str| {
                     let value = outputs.get(name).ok_or_else(|| format!("no output `{name}`"))?;
                     let (_, data) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
                     exactly_six(name, data)
                 };
-                Ok(Prediction { probabilities: six(PROBABILITIES)?, logits: six(LOGITS)? })
+                Ok(Prediction {
+                    probabilities: six(PROBABILITIES)?,
+                    logits: six(LOGITS)?,
+                })
             }
-            Self::Tract { plan, probabilities, logits } => {
+            Self::Tract {
+                plan,
+                probabilities,
+                logits,
+            } => {
                 let window = Tensor::from_shape(&shape, features).map_err(|error| chain(&error))?;
                 let outputs = plan.run(tvec!(window.into())).map_err(|error| chain(&error))?;
                 let six = |name: &str, index: usize| {
@@ -54,7 +73,10 @@ impl Engine {
                     let data = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
                     exactly_six(name, data.map_err(|error| chain(&error))?)
                 };
-                Ok(Prediction { probabilities: six(PROBABILITIES, *probabilities)?, logits: six(LOGITS, *logits)? })
+                Ok(Prediction {
+                    probabilities: six(PROBABILITIES, *probabilities)?,
+                    logits: six(LOGITS, *logits)?,
+                })
             }
         })
     }
@@ -69,10 +91,15 @@ fn onnx_runtime(environment: &ort::environment::Environment, onnx: &[u8]) -> ort
         .commit_from_memory(onnx)
 }
 
-fn tract(proto: &pb::ModelProto, coefficients: usize) -> TractResult<Engine> {
+/// tract is used directly, not behind ort's interface (ort-tract): a panic inside functions with C's calling
+/// convention would end the host, and models can make tract panic on some windows only.
+fn tract(proto: &pb::ModelProto, contract: &Contract) -> TractResult<Engine> {
     let place = |name: &str| {
         let outputs = proto.graph.iter().flat_map(|graph| &graph.output);
-        outputs.into_iter().position(|output| output.name == name).ok_or_else(|| TractError::msg("an output is missing"))
+        outputs
+            .into_iter()
+            .position(|output| output.name == name)
+            .ok_or_else(|| TractError::msg("an output is missing"))
     };
     let parsed = tract_onnx::onnx().parse(proto, None)?;
     if let Some(name) = parsed.unresolved_inputs.first() {
@@ -80,21 +107,49 @@ fn tract(proto: &pb::ModelProto, coefficients: usize) -> TractResult<Engine> {
     }
     let mut model = parsed.model;
     let frames = model.symbols.sym("frames");
-    let shape = [1.to_dim(), frames.to_dim(), coefficients.to_dim()];
+    let shape = [1.to_dim(), frames.to_dim(), contract.features.coefficients.to_dim()];
     model.set_input_fact(0, f32::fact(&shape).into())?;
-    let plan = model.into_optimized()?.into_runnable()?;
-    Ok(Engine::Tract { plan, probabilities: place(PROBABILITIES)?, logits: place(LOGITS)? })
+    let mut model = model.into_typed()?;
+    // Graphs exist that the optimiser rewrites for ever.
+    let rewrites = MIN_REWRITES + REWRITES_PER_NODE * model.nodes().len();
+    Optimizer::declutter().stopping_at(rewrites).optimize(&mut model)?;
+    model.optimize_with_session(&mut Optimizer::codegen().stopping_at(rewrites).session())?;
+    let longest = SymbolValues::default().with(&frames, contract.window_frames as i64);
+    for node in model.nodes() {
+        for output in &node.outputs {
+            let dims = output.fact.shape.eval_to_usize(&longest)?;
+            let bytes = dims
+                .iter()
+                .try_fold(output.fact.datum_type.size_of(), |size, &dim| size.checked_mul(dim));
+            if bytes.is_none_or(|bytes| bytes > MAX_VALUE_BYTES) {
+                return Err(TractError::msg(format!(
+                    "its node `{}` makes a value of shape {dims:?}",
+                    node.name
+                )));
+            }
+        }
+    }
+    let plan = model.into_runnable()?;
+    Ok(Engine::Tract {
+        plan,
+        probabilities: place(PROBABILITIES)?,
+        logits: place(LOGITS)?,
+    })
 }
 
 fn exactly_six(name: &str, data: &[f32]) -> Result<[f32; EMOTIONS.len()], String> {
-    data.try_into().map_err(|_| format!("its `{name}` are {} values", data.len()))
+    data.try_into()
+        .map_err(|_| format!("its `{name}` are {} values", data.len()))
 }
 
 /// Whatever a model makes the runtime do, it ends as a value.
 fn guard<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, ModelError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|panic| Err(format!("it panicked: {}", message(&*panic))))
-        .map_err(|reason| ModelError::Runtime { runtime: runtime::choose(None).to_string(), reason })
+        .map_err(|reason| ModelError::Runtime {
+            runtime: runtime::choose(None).to_string(),
+            reason,
+        })
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -107,5 +162,9 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 /// An error with its causes, in one line.
 fn chain(error: &TractError) -> String {
-    format!("{error:#}").lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    format!("{error:#}")
+        .lines()
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

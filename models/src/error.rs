@@ -22,7 +22,9 @@ pub enum ModelError {
         limit: u64,
     },
     /// The bytes are no ONNX file, or one that is cut off or damaged.
-    #[error("this is not a complete ONNX file ({reason}): choose a model that affekt-trainer exported, or fetch it again")]
+    #[error(
+        "this is not a complete ONNX file ({reason}): choose a model that affekt-trainer exported, or fetch it again"
+    )]
     NotOnnx {
         /// What the parser said.
         reason: String,

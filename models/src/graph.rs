@@ -43,7 +43,12 @@ pub enum Dim {
 impl Graph {
     /// An empty graph.
     pub fn new() -> Self {
-        Self { graph: pb::GraphProto { name: "affekt".into(), ..Default::default() } }
+        Self {
+            graph: pb::GraphProto {
+                name: "affekt".into(),
+                ..Default::default()
+            },
+        }
     }
 
     /// A constant f32 tensor, row-major; returns its name.
@@ -72,7 +77,11 @@ impl Graph {
         elements: usize,
         raw_data: Vec<u8>,
     ) -> String {
-        assert_eq!(dims.iter().product::<usize>(), elements, "shape and data of tensor `{name}`");
+        assert_eq!(
+            dims.iter().product::<usize>(),
+            elements,
+            "shape and data of tensor `{name}`"
+        );
         self.graph.initializer.push(pb::TensorProto {
             name: name.into(),
             data_type: data_type as i32,
@@ -90,7 +99,10 @@ impl Graph {
         let attribute = attributes
             .iter()
             .map(|(name, value)| {
-                let mut proto = pb::AttributeProto { name: (*name).into(), ..Default::default() };
+                let mut proto = pb::AttributeProto {
+                    name: (*name).into(),
+                    ..Default::default()
+                };
                 let kind = match value {
                     Attribute::Int(int) => {
                         proto.i = *int;
@@ -142,7 +154,10 @@ impl Graph {
             .collect();
         pb::ModelProto {
             ir_version: IR_VERSION,
-            opset_import: vec![pb::OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            opset_import: vec![pb::OperatorSetIdProto {
+                domain: String::new(),
+                version: OPSET,
+            }],
             producer_name: "affekt".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             graph: Some(self.graph),
@@ -162,7 +177,10 @@ fn value_info(name: &str, dims: &[Dim]) -> pb::ValueInfoProto {
                 Dim::Fixed(size) => dimension::Value::DimValue(size as i64),
                 Dim::Dynamic(name) => dimension::Value::DimParam(name.into()),
             };
-            Dimension { value: Some(value), ..Default::default() }
+            Dimension {
+                value: Some(value),
+                ..Default::default()
+            }
         })
         .collect();
     let tensor = pb::type_proto::Tensor {
@@ -171,7 +189,10 @@ fn value_info(name: &str, dims: &[Dim]) -> pb::ValueInfoProto {
     };
     pb::ValueInfoProto {
         name: name.into(),
-        r#type: Some(pb::TypeProto { value: Some(pb::type_proto::Value::TensorType(tensor)), ..Default::default() }),
+        r#type: Some(pb::TypeProto {
+            value: Some(pb::type_proto::Value::TensorType(tensor)),
+            ..Default::default()
+        }),
         ..Default::default()
     }
 }

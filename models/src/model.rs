@@ -30,7 +30,9 @@ pub struct Model {
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model").field("contract", &self.contract).finish_non_exhaustive()
+        f.debug_struct("Model")
+            .field("contract", &self.contract)
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,16 +55,23 @@ impl Model {
 
     /// Loads from a file of at most [`MAX_MODEL_BYTES`].
     pub fn from_file(path: &Path) -> Result<Self, ModelError> {
-        let unreadable =
-            |error: std::io::Error| ModelError::Unreadable { path: path.into(), reason: error.to_string() };
+        let unreadable = |error: std::io::Error| ModelError::Unreadable {
+            path: path.into(),
+            reason: error.to_string(),
+        };
         let file = File::open(path).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
         if bytes > MAX_MODEL_BYTES {
-            return Err(ModelError::TooLarge { bytes, limit: MAX_MODEL_BYTES });
+            return Err(ModelError::TooLarge {
+                bytes,
+                limit: MAX_MODEL_BYTES,
+            });
         }
         let mut onnx = Vec::new();
         // What is not a plain file may deliver more than its metadata say.
-        file.take(MAX_MODEL_BYTES + 1).read_to_end(&mut onnx).map_err(unreadable)?;
+        file.take(MAX_MODEL_BYTES + 1)
+            .read_to_end(&mut onnx)
+            .map_err(unreadable)?;
         Self::from_bytes(&onnx)
     }
 
@@ -78,7 +87,11 @@ impl Model {
         let frames = self.contract.window_frames;
         if features.is_empty() || !features.len().is_multiple_of(coefficients) || features.len() > frames * coefficients
         {
-            return Err(ModelError::Window { found: features.len(), frames, coefficients });
+            return Err(ModelError::Window {
+                found: features.len(),
+                frames,
+                coefficients,
+            });
         }
         if !features.iter().all(|value| value.is_finite()) {
             return Err(ModelError::NotFinite);
@@ -148,7 +161,9 @@ mod tests {
         assert_eq!(*model.contract(), samples::contract(TINY));
         let mut before = None;
         for frames in (MIN_WINDOW_FRAMES..=300).step_by(25) {
-            let prediction = model.run(&samples::window(frames, TINY.coefficients, frames as u64)).unwrap();
+            let prediction = model
+                .run(&samples::window(frames, TINY.coefficients, frames as u64))
+                .unwrap();
             assert_ne!(before.replace(prediction), Some(prediction));
         }
     }
@@ -159,7 +174,10 @@ mod tests {
         let good = samples::window(300, TINY.coefficients, 1);
         for length in [0, 1, TINY.coefficients + 1, good.len() - 1] {
             let error = model.run(&good[..length]).unwrap_err();
-            assert!(matches!(error, ModelError::Window { found, .. } if found == length), "{error}");
+            assert!(
+                matches!(error, ModelError::Window { found, .. } if found == length),
+                "{error}"
+            );
         }
         let long = samples::window(301, TINY.coefficients, 1);
         assert!(matches!(model.run(&long), Err(ModelError::Window { .. })));
@@ -179,7 +197,10 @@ mod tests {
     fn outputs_must_be_probabilities() {
         let sigmoid = with_outputs(|graph| graph.node("Sigmoid", &[LOGITS], &[PROBABILITIES], &[]));
         let error = refusal(&sigmoid);
-        assert!(matches!(error, ModelError::Outputs { .. }) && error.to_string().contains("sum to"), "{error}");
+        assert!(
+            matches!(error, ModelError::Outputs { .. }) && error.to_string().contains("sum to"),
+            "{error}"
+        );
         let raw = with_outputs(|graph| graph.node("Identity", &[LOGITS], &[PROBABILITIES], &[]));
         assert!(matches!(refusal(&raw), ModelError::Outputs { .. }));
         let infinite = with_outputs(|graph| {
@@ -190,7 +211,12 @@ mod tests {
         assert!(matches!(refusal(&infinite), ModelError::Outputs { .. }));
         let mut graph = samples::body(TINY, 1);
         graph.node("Softmax", &[LOGITS], &["six"], &[]);
-        graph.node("Concat", &["six", "six"], &[PROBABILITIES], &[("axis", Attribute::Int(1))]);
+        graph.node(
+            "Concat",
+            &["six", "six"],
+            &[PROBABILITIES],
+            &[("axis", Attribute::Int(1))],
+        );
         samples::declare(&mut graph, TINY.coefficients);
         let error = refusal(&graph.finish(&samples::contract(TINY)));
         assert!(matches!(error, ModelError::Runtime { .. }), "{error}");
@@ -205,7 +231,10 @@ mod tests {
                 tensor.raw_data = f32::NAN.to_le_bytes().repeat(tensor.raw_data.len() / 4);
             });
             let error = refusal(&broken);
-            assert!(matches!(error, ModelError::Tensor { ref tensor, .. } if tensor == name), "{error}");
+            assert!(
+                matches!(error, ModelError::Tensor { ref tensor, .. } if tensor == name),
+                "{error}"
+            );
         }
     }
 
@@ -225,8 +254,32 @@ mod tests {
     }
 
     #[test]
+    fn values_too_large_to_hold_are_refused_before_they_are_made() {
+        let onnx = with_outputs(|graph| {
+            // A million by a million: each of the sizes is acceptable.
+            graph.ints("tall", &[2], &[1 << 20, 1]);
+            graph.ints("wide", &[2], &[1, 1 << 20]);
+            graph.node("ReduceMean", &[LOGITS], &["mean"], &[("keepdims", Attribute::Int(0))]);
+            graph.node("Expand", &["mean", "tall"], &["column"], &[]);
+            graph.node("Expand", &["mean", "wide"], &["row"], &[]);
+            graph.node("Add", &["column", "row"], &["square"], &[]);
+            graph.node(
+                "ReduceMax",
+                &["square"],
+                &["greatest"],
+                &[("keepdims", Attribute::Int(0))],
+            );
+            graph.node("Add", &[LOGITS, "greatest"], &["sum"], &[]);
+            graph.node("Softmax", &["sum"], &[PROBABILITIES], &[]);
+        });
+        let error = refusal(&onnx);
+        assert!(error.to_string().contains("1048576, 1048576]"), "{error}");
+    }
+
+    #[test]
     fn a_model_that_fails_on_some_inputs_only_fails_there() {
-        // The row that is gathered depends on the features: the probe's zeros find the only one there is.
+        // The row that is gathered depends on the features: the probe's zeros find the only one there is. tract
+        // panics at other rows.
         let onnx = with_outputs(|graph| {
             graph.node("ReduceMax", &[INPUT], &["loudest"], &[("keepdims", Attribute::Int(0))]);
             graph.node("Cast", &["loudest"], &["row"], &[("to", Attribute::Int(7))]);
@@ -250,14 +303,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.onnx");
         let error = Model::from_file(&path).unwrap_err();
-        assert!(matches!(error, ModelError::Unreadable { .. }) && error.to_string().contains("model.onnx"), "{error}");
-        assert!(matches!(Model::from_file(folder.path()), Err(ModelError::Unreadable { .. })));
+        assert!(
+            matches!(error, ModelError::Unreadable { .. }) && error.to_string().contains("model.onnx"),
+            "{error}"
+        );
+        assert!(matches!(
+            Model::from_file(folder.path()),
+            Err(ModelError::Unreadable { .. })
+        ));
         std::fs::write(&path, samples::model(TINY, 1)).unwrap();
         assert!(Model::from_file(&path).is_ok());
         // Sparse: it has this length without taking this much of the disk.
         File::create(&path).unwrap().set_len(MAX_MODEL_BYTES + 1).unwrap();
         let error = Model::from_file(&path).unwrap_err();
-        assert_eq!(error, ModelError::TooLarge { bytes: MAX_MODEL_BYTES + 1, limit: MAX_MODEL_BYTES });
+        assert_eq!(
+            error,
+            ModelError::TooLarge {
+                bytes: MAX_MODEL_BYTES + 1,
+                limit: MAX_MODEL_BYTES
+            }
+        );
     }
 
     #[test]

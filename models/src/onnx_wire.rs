@@ -73,7 +73,12 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let length = 1 + bytes.iter().take(10).position(|byte| byte & 0x80 == 0)?;
     let (digits, rest) = bytes.split_at(length);
     *bytes = rest;
-    Some(digits.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7F)))
+    Some(
+        digits
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 7 | u64::from(byte & 0x7F)),
+    )
 }
 
 #[cfg(test)]

@@ -16,7 +16,9 @@ const HEAD: u32 = 76;
 /// Height of the waveform's panel, in pixels.
 const WAVEFORM: u32 = 270;
 /// Space left of the panels for the labels of the y axes, and right of them, in pixels.
-const LEFT: u32 = 84;
+const LEFT: u32 = 96;
+/// Part of it outside the axes' titles, whose turned letters reach a little out of their place, in pixels.
+const OUTSIDE: u32 = 14;
 const RIGHT: i32 = 36;
 /// Space below the panels for the labels of the time axis, in pixels.
 const BOTTOM: u32 = 58;
@@ -68,7 +70,10 @@ pub fn write_png<C: AsRef<[f32]>>(
     let root = BitMapBackend::new(path, SIZE).into_drawing_area();
     draw(&root, timeline, channels, sample_rate_hz, title)
         .and_then(|()| root.present())
-        .map_err(|error| PlotError::Unwritable { path: path.into(), reason: error.to_string() })
+        .map_err(|error| PlotError::Unwritable {
+            path: path.into(),
+            reason: error.to_string(),
+        })
 }
 
 fn register_font() -> Result<(), PlotError> {
@@ -96,7 +101,10 @@ fn draw<'a, C: AsRef<[f32]>>(
     let samples = channels.iter().map(|channel| channel.as_ref().len()).max().unwrap_or(0);
     let recorded_s = samples as f64 / sample_rate_hz;
     let heard_s = timeline.points.last().map_or(0.0, |point| point.time_s);
-    let duration_s = [recorded_s, heard_s].into_iter().filter(|s| s.is_finite()).fold(0.0, f64::max);
+    let duration_s = [recorded_s, heard_s]
+        .into_iter()
+        .filter(|s| s.is_finite())
+        .fold(0.0, f64::max);
     let duration_s = if duration_s > 0.0 { duration_s } else { 1.0 };
     draw_waveform(&upper, channels, sample_rate_hz, duration_s)?;
     draw_probabilities(&lower, timeline, duration_s)
@@ -110,7 +118,10 @@ fn draw_head<'a>(head: &Area<'a>, title: &str) -> Drawn<'a> {
 
     // From the right, so that the legend ends with the panels.
     let mut x = right;
-    let entries = EMOTIONS.map(|emotion| (emotion.name(), Some(emotion))).into_iter().chain([("no voice", None)]);
+    let entries = EMOTIONS
+        .map(|emotion| (emotion.name(), Some(emotion)))
+        .into_iter()
+        .chain([("no voice", None)]);
     for (name, emotion) in entries.collect::<Vec<_>>().into_iter().rev() {
         let (text_width, _) = head.estimate_text_size(name, &label)?;
         x -= text_width as i32;
@@ -128,7 +139,9 @@ fn draw_head<'a>(head: &Area<'a>, title: &str) -> Drawn<'a> {
 
     let style = text(28).pos(Pos::new(HPos::Left, VPos::Center));
     let title = shortened(title, |title| {
-        head.estimate_text_size(title, &style).map(|(width, _)| LEFT as i32 + width as i32 <= x).unwrap_or(true)
+        head.estimate_text_size(title, &style)
+            .map(|(width, _)| LEFT as i32 + width as i32 <= x)
+            .unwrap_or(true)
     });
     head.draw(&Text::new(title, (LEFT as i32, middle), style.clone()))
 }
@@ -145,7 +158,11 @@ fn shortened(title: &str, fits: impl Fn(&str) -> bool) -> String {
     let cut = |length: usize| characters[..length].iter().collect::<String>().trim_end().to_owned() + "…";
     while low + 1 < high {
         let middle = usize::midpoint(low, high);
-        if fits(&cut(middle)) { low = middle } else { high = middle }
+        if fits(&cut(middle)) {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     cut(low)
 }
@@ -164,7 +181,8 @@ fn draw_waveform<'a, C: AsRef<[f32]>>(
     let mut chart = ChartBuilder::on(area)
         .margin_right(RIGHT)
         .margin_bottom(18)
-        .y_label_area_size(LEFT)
+        .margin_left(OUTSIDE)
+        .y_label_area_size(LEFT - OUTSIDE)
         .build_cartesian_2d(0.0..duration_s, -1.05 * peak..1.05 * peak)?;
     let panel = chart.plotting_area().strip_coord_spec();
     panel.fill(&PANEL)?;
@@ -179,7 +197,9 @@ fn draw_waveform<'a, C: AsRef<[f32]>>(
             .map(AsRef::as_ref)
             .flat_map(|channel| &channel[first.min(channel.len())..last.min(channel.len())])
             .filter(|sample| sample.is_finite())
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &sample| (low.min(sample), high.max(sample)));
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &sample| {
+                (low.min(sample), high.max(sample))
+            });
         if low <= high {
             for y in row(high)..=row(low) {
                 panel.draw_pixel((x as i32, y), &WAVE)?;
@@ -205,7 +225,8 @@ fn draw_probabilities<'a>(area: &Area<'a>, timeline: &Timeline, duration_s: f64)
     let mut chart = ChartBuilder::on(area)
         .margin_right(RIGHT)
         .x_label_area_size(BOTTOM)
-        .y_label_area_size(LEFT)
+        .margin_left(OUTSIDE)
+        .y_label_area_size(LEFT - OUTSIDE)
         .build_cartesian_2d(0.0..duration_s, 0.0..1.0)?;
     let panel = chart.plotting_area().strip_coord_spec();
     panel.fill(&PANEL)?;
@@ -227,7 +248,11 @@ fn draw_probabilities<'a>(area: &Area<'a>, timeline: &Timeline, duration_s: f64)
             let above = (below + from + (to - from) * share).min(1.0);
             // One row of the panel between neighbours keeps them apart for every eye.
             for y in row(above) + 1..row(below) {
-                let shade = if after.voiced { color(emotion).to_rgba() } else { unvoiced(color(emotion), x as i32, y) };
+                let shade = if after.voiced {
+                    color(emotion).to_rgba()
+                } else {
+                    unvoiced(color(emotion), x as i32, y)
+                };
                 panel.draw_pixel((x as i32, y), &shade)?;
             }
             below = above;
@@ -279,10 +304,19 @@ mod tests {
         let points = (0..points).map(|n| {
             let mut probabilities = [0.0; 6].map(|_| 0.05);
             probabilities[n / 8 % 6] = 0.75;
-            let prediction = Prediction { probabilities, logits: [0.0; 6] };
-            Point { time_s: 0.5 + 0.1 * n as f64, prediction, voiced: n / 5 % 3 != 0 }
+            let prediction = Prediction {
+                probabilities,
+                logits: [0.0; 6],
+            };
+            Point {
+                time_s: 0.5 + 0.1 * n as f64,
+                prediction,
+                voiced: n / 5 % 3 != 0,
+            }
         });
-        Timeline { points: points.collect() }
+        Timeline {
+            points: points.collect(),
+        }
     }
 
     /// Pixels of a picture as rows of RGB.
@@ -313,7 +347,10 @@ mod tests {
 
         let nowhere = folder.path().join("no such folder").join("plot.png");
         let error = write_png(&timeline(40), &[vec![0.1; 100]], 16_000.0, "A vocal", &nowhere).unwrap_err();
-        assert!(matches!(error, PlotError::Unwritable { .. }) && error.to_string().contains("no such folder"), "{error}");
+        assert!(
+            matches!(error, PlotError::Unwritable { .. }) && error.to_string().contains("no such folder"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -350,6 +387,11 @@ mod tests {
         assert_eq!(shortened("a title that is longer", width), "a title tha…");
         assert_eq!(shortened("äöü äöü äöü äöü", width), "äöü äöü äöü…");
         assert_eq!(shortened("never fits", |_| false), "…");
-        picture(&timeline(10), &[vec![0.1; 16_000]], 16_000.0, &"long title ".repeat(100));
+        picture(
+            &timeline(10),
+            &[vec![0.1; 16_000]],
+            16_000.0,
+            &"long title ".repeat(100),
+        );
     }
 }

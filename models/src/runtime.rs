@@ -74,7 +74,10 @@ fn choice(beside: Option<&Path>) -> &'static Choice {
             }
         }
         let reason = (!reasons.is_empty()).then(|| reasons.join(". "));
-        Choice { runtime: Runtime::Tract { reason }, environment: None }
+        Choice {
+            runtime: Runtime::Tract { reason },
+            environment: None,
+        }
     })
 }
 
@@ -112,10 +115,12 @@ fn is_library_name(name: &str) -> bool {
         name.eq_ignore_ascii_case("onnxruntime.dll")
     } else if cfg!(target_vendor = "apple") {
         // libonnxruntime.dylib, libonnxruntime.1.31.1.dylib
-        name.strip_prefix("libonnxruntime.").is_some_and(|rest| rest.ends_with("dylib"))
+        name.strip_prefix("libonnxruntime.")
+            .is_some_and(|rest| rest.ends_with("dylib"))
     } else {
         // libonnxruntime.so, libonnxruntime.so.1.31.1
-        name.strip_prefix("libonnxruntime.so").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        name.strip_prefix("libonnxruntime.so")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 
@@ -125,8 +130,11 @@ fn load(library: &Path) -> Result<(Environment, String), String> {
     catch_unwind(AssertUnwindSafe(|| {
         let version = version_of(library)?;
         let builder = ort::init_from(library).map_err(|error| error.to_string())?;
-        let environment =
-            builder.with_name("affekt").with_telemetry(false).build().map_err(|error| error.to_string())?;
+        let environment = builder
+            .with_name("affekt")
+            .with_telemetry(false)
+            .build()
+            .map_err(|error| error.to_string())?;
         Ok((environment, version))
     }))
     .unwrap_or_else(|_| Err("it fails while it starts".into()))
@@ -140,7 +148,8 @@ fn version_of(library: &Path) -> Result<String, String> {
     }
     // SAFETY: loading runs the library's initialisers. The file is named like ONNX Runtime and lies where the user
     // or the plugin's installer put it, which is the trust that every shared library gets.
-    let loaded = unsafe { libloading::Library::new(library) }.map_err(|error| format!("it cannot be loaded ({error})"))?;
+    let loaded =
+        unsafe { libloading::Library::new(library) }.map_err(|error| format!("it cannot be loaded ({error})"))?;
     // SAFETY: `OrtGetApiBase` has had this signature since ONNX Runtime 1.0.
     let symbol = unsafe { loaded.get::<unsafe extern "C" fn() -> *const OrtApiBase>(b"OrtGetApiBase\0") };
     let base = symbol.map_err(|_| "it is not ONNX Runtime".to_owned())?;
@@ -154,7 +163,9 @@ fn version_of(library: &Path) -> Result<String, String> {
     let version = version.ok_or("it does not tell its version")?;
     let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
     if (numbers.next(), numbers.next()) < (Some(1), Some(ORT_API_VERSION)) {
-        return Err(format!("it is version {version}, 1.{ORT_API_VERSION} or newer is needed"));
+        return Err(format!(
+            "it is version {version}, 1.{ORT_API_VERSION} or newer is needed"
+        ));
     }
     // SAFETY: any version may be asked for; null means that it is not offered.
     if unsafe { (base.GetApi)(ORT_API_VERSION) }.is_null() {
@@ -218,16 +229,41 @@ mod tests {
 
         // Each in a folder of its own: a library that is loaded must not be overwritten.
         let cases: [(&str, fn(&Path) -> PathBuf, &str); 6] = [
-            ("symbol", |path| library(path, "#[unsafe(no_mangle)] pub extern \"C\" fn other() {}"), "it is not ONNX Runtime"),
             (
-                "base",
-                |path| library(path, "#[unsafe(no_mangle)] pub extern \"C\" fn OrtGetApiBase() -> usize { 0 }"),
+                "symbol",
+                |path| library(path, "#[unsafe(no_mangle)] pub extern \"C\" fn other() {}"),
                 "it is not ONNX Runtime",
             ),
-            ("version", |path| fake(path, "std::ptr::null()"), "it does not tell its version"),
-            ("words", |path| fake(path, "c\"new\".as_ptr().cast()"), "it is version new, 1.24 or newer is needed"),
-            ("old", |path| fake(path, "c\"1.17.3\".as_ptr().cast()"), "it is version 1.17.3, 1.24 or newer is needed"),
-            ("api", |path| fake(path, "c\"1.99.0\".as_ptr().cast()"), "its version 1.99.0 does not offer API 24"),
+            (
+                "base",
+                |path| {
+                    library(
+                        path,
+                        "#[unsafe(no_mangle)] pub extern \"C\" fn OrtGetApiBase() -> usize { 0 }",
+                    )
+                },
+                "it is not ONNX Runtime",
+            ),
+            (
+                "version",
+                |path| fake(path, "std::ptr::null()"),
+                "it does not tell its version",
+            ),
+            (
+                "words",
+                |path| fake(path, "c\"new\".as_ptr().cast()"),
+                "it is version new, 1.24 or newer is needed",
+            ),
+            (
+                "old",
+                |path| fake(path, "c\"1.17.3\".as_ptr().cast()"),
+                "it is version 1.17.3, 1.24 or newer is needed",
+            ),
+            (
+                "api",
+                |path| fake(path, "c\"1.99.0\".as_ptr().cast()"),
+                "its version 1.99.0 does not offer API 24",
+            ),
         ];
         for (name, build, expected) in cases {
             let folder = path.join(name);
@@ -241,14 +277,26 @@ mod tests {
     #[test]
     fn the_plugins_folder_comes_before_the_variable() {
         let [beside, asked_for] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let name = if cfg!(windows) { PLAIN.to_owned() } else { format!("{PLAIN}.1.31.1") };
-        for file in [PLAIN, "plugin.vst3", "libonnxruntime_providers_shared.so", "onnxruntime.txt"] {
+        let name = if cfg!(windows) {
+            PLAIN.to_owned()
+        } else {
+            format!("{PLAIN}.1.31.1")
+        };
+        for file in [
+            PLAIN,
+            "plugin.vst3",
+            "libonnxruntime_providers_shared.so",
+            "onnxruntime.txt",
+        ] {
             std::fs::write(beside.path().join(file), "").unwrap();
         }
         std::fs::write(asked_for.path().join(PLAIN), "").unwrap();
         let plugin = beside.path().join("plugin.vst3");
         let (first, second) = (beside.path().join(PLAIN), asked_for.path().join(PLAIN));
-        assert_eq!(candidates(Some(&plugin), Some(asked_for.path())), [first.clone(), second.clone()]);
+        assert_eq!(
+            candidates(Some(&plugin), Some(asked_for.path())),
+            [first.clone(), second.clone()]
+        );
         assert_eq!(candidates(Some(&plugin), Some(&second)), [first.clone(), second]);
         assert_eq!(candidates(Some(&plugin), Some(Path::new(""))), [first]);
         assert_eq!(candidates(None, None), [PathBuf::new(); 0]);
@@ -270,7 +318,10 @@ mod tests {
 
     #[test]
     fn the_editor_gets_a_short_name() {
-        let onnx_runtime = Runtime::OnnxRuntime { library: "/x".into(), version: "1.31.1".into() };
+        let onnx_runtime = Runtime::OnnxRuntime {
+            library: "/x".into(),
+            version: "1.31.1".into(),
+        };
         assert_eq!(onnx_runtime.to_string(), "ONNX Runtime 1.31.1");
         assert_eq!(Runtime::Tract { reason: None }.to_string(), "tract 0.23 (built in)");
     }

@@ -40,7 +40,10 @@ impl Second {
     /// The likeliest emotion and its mean probability.
     pub fn dominant(&self) -> Option<(Emotion, f32)> {
         let probabilities = self.probabilities?;
-        EMOTIONS.into_iter().zip(probabilities).max_by(|a, b| a.1.total_cmp(&b.1))
+        EMOTIONS
+            .into_iter()
+            .zip(probabilities)
+            .max_by(|a, b| a.1.total_cmp(&b.1))
     }
 }
 
@@ -59,9 +62,14 @@ impl Timeline {
         let mut failure = None;
         for start in (0..length).step_by(BLOCK) {
             let range = start..length.min(start + BLOCK);
-            let block: Vec<&[f32]> = channels.iter().map(|channel| &channel.as_ref()[range.clone()]).collect();
+            let block: Vec<&[f32]> = channels
+                .iter()
+                .map(|channel| &channel.as_ref()[range.clone()])
+                .collect();
             extractor.push(&block, |frame| {
-                let (None, Some(window)) = (&failure, windows.push(frame)) else { return };
+                let (None, Some(window)) = (&failure, windows.push(frame)) else {
+                    return;
+                };
                 match model.run(window.features) {
                     Ok(prediction) => points.push(Point {
                         time_s: window.end_sample as f64 / sample_rate_hz,
@@ -80,7 +88,11 @@ impl Timeline {
 
     /// What the plugin shows at the end: the last voiced window's probabilities, `None` without voice.
     pub fn last(&self) -> Option<[f32; 6]> {
-        self.points.iter().rev().find(|point| point.voiced).map(|point| point.prediction.probabilities)
+        self.points
+            .iter()
+            .rev()
+            .find(|point| point.voiced)
+            .map(|point| point.prediction.probabilities)
     }
 
     /// Comma-separated values, one line per window: `time_s`, the six probabilities under the emotions' names,
@@ -106,19 +118,28 @@ impl Timeline {
     /// One entry per second from the start to the last window, for a table. Second `n` takes the windows that end
     /// at `n` or later and before `n + 1`.
     pub fn seconds(&self) -> Vec<Second> {
-        let Some(end) = self.points.last().map(|point| point.time_s as u64) else { return Vec::new() };
+        let Some(end) = self.points.last().map(|point| point.time_s as u64) else {
+            return Vec::new();
+        };
         (0..=end)
             .map(|start_s| {
                 let mut sum = [0.0; EMOTIONS.len()];
                 let mut count = 0_u32;
-                for point in self.points.iter().filter(|point| point.voiced && point.time_s as u64 == start_s) {
+                for point in self
+                    .points
+                    .iter()
+                    .filter(|point| point.voiced && point.time_s as u64 == start_s)
+                {
                     count += 1;
                     for (sum, probability) in sum.iter_mut().zip(point.prediction.probabilities) {
                         *sum += probability;
                     }
                 }
                 let mean = (count > 0).then(|| sum.map(|sum| sum / count as f32));
-                Second { start_s, probabilities: mean }
+                Second {
+                    start_s,
+                    probabilities: mean,
+                }
             })
             .collect()
     }
@@ -132,7 +153,14 @@ mod tests {
     fn point(time_s: f64, likeliest: Emotion, voiced: bool) -> Point {
         let mut probabilities = [0.1; 6];
         probabilities[likeliest.index()] = 0.5;
-        Point { time_s, prediction: Prediction { probabilities, logits: [0.0; 6] }, voiced }
+        Point {
+            time_s,
+            prediction: Prediction {
+                probabilities,
+                logits: [0.0; 6],
+            },
+            voiced,
+        }
     }
 
     fn timeline() -> Timeline {
@@ -151,7 +179,9 @@ mod tests {
         (0..(rate_hz * seconds) as usize)
             .map(|n| {
                 let turns = n as f64 / rate_hz;
-                let harmonics: f64 = (1..20).map(|k| (std::f64::consts::TAU * 150.0 * f64::from(k) * turns).sin()).sum();
+                let harmonics: f64 = (1..20)
+                    .map(|k| (std::f64::consts::TAU * 150.0 * f64::from(k) * turns).sin())
+                    .sum();
                 (0.02 * harmonics * (0.5 - 0.5 * (std::f64::consts::TAU * 2.0 * turns).cos())) as f32
             })
             .collect()
@@ -163,17 +193,31 @@ mod tests {
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], "time_s,angry,disgust,fear,happy,neutral,sad,voiced");
-        assert_eq!(lines[1], "0.9000,0.100000,0.100000,0.100000,0.100000,0.100000,0.500000,1");
-        assert_eq!(lines[5], "3.0000,0.100000,0.100000,0.500000,0.100000,0.100000,0.100000,0");
+        assert_eq!(
+            lines[1],
+            "0.9000,0.100000,0.100000,0.100000,0.100000,0.100000,0.500000,1"
+        );
+        assert_eq!(
+            lines[5],
+            "3.0000,0.100000,0.100000,0.500000,0.100000,0.100000,0.100000,0"
+        );
     }
 
     #[test]
     fn seconds_average_what_is_voiced() {
         let seconds = timeline().seconds();
-        let dominant: Vec<_> = seconds.iter().map(|second| (second.start_s, second.dominant())).collect();
+        let dominant: Vec<_> = seconds
+            .iter()
+            .map(|second| (second.start_s, second.dominant()))
+            .collect();
         assert_eq!(
             dominant,
-            [(0, Some((Emotion::Sad, 0.5))), (1, Some((Emotion::Happy, 0.5))), (2, None), (3, None)]
+            [
+                (0, Some((Emotion::Sad, 0.5))),
+                (1, Some((Emotion::Happy, 0.5))),
+                (2, None),
+                (3, None)
+            ]
         );
         assert_eq!(Timeline::default().seconds(), []);
     }
@@ -195,7 +239,11 @@ mod tests {
         let first_s = timeline.points[0].time_s;
         assert!((0.5..0.53).contains(&first_s), "{first_s}");
         for (n, point) in timeline.points.iter().enumerate() {
-            assert!((point.time_s - first_s - 0.1 * n as f64).abs() < 1e-3, "{n}: {}", point.time_s);
+            assert!(
+                (point.time_s - first_s - 0.1 * n as f64).abs() < 1e-3,
+                "{n}: {}",
+                point.time_s
+            );
         }
         assert!(timeline.points.iter().filter(|point| point.voiced).count() > timeline.points.len() / 2);
         assert_ne!(timeline.points[0].prediction, timeline.points[9].prediction);
@@ -208,7 +256,10 @@ mod tests {
         let mut model = Model::from_bytes(&samples::model(TINY, 1)).unwrap();
         let none: [&[f32]; 0] = [];
         assert_eq!(Timeline::of(&mut model, &none, 48_000.0), Ok(Timeline::default()));
-        assert_eq!(Timeline::of(&mut model, &[&[0.1; 100][..]], 48_000.0), Ok(Timeline::default()));
+        assert_eq!(
+            Timeline::of(&mut model, &[&[0.1; 100][..]], 48_000.0),
+            Ok(Timeline::default())
+        );
         for rate_hz in [0.0, -1.0, f64::NAN, 1e9] {
             let error = Timeline::of(&mut model, &[&[0.1; 100][..]], rate_hz).unwrap_err();
             assert!(matches!(error, ModelError::Recording(_)), "{error}");

@@ -19,7 +19,9 @@ fn an_unusable_library_leaves_the_built_in_runtime() {
     };
     std::fs::write(folder.path().join(name), "not a library").unwrap();
     let chosen = runtime::choose(Some(&folder.path().join("affekt.clap")));
-    let Runtime::Tract { reason: Some(reason) } = chosen else { panic!("{chosen:?} without a reason") };
+    let Runtime::Tract { reason: Some(reason) } = chosen else {
+        panic!("{chosen:?} without a reason")
+    };
     assert!(reason.contains(name) && reason.contains("cannot be loaded"), "{reason}");
     assert_eq!(chosen.to_string(), "tract 0.23 (built in)");
     // Later calls change nothing.

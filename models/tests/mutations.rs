@@ -15,7 +15,13 @@ fn try_out(onnx: &[u8]) -> Result<(), ModelError> {
     let coefficients = model.contract().features.coefficients;
     for frames in [1, 57, model.contract().window_frames] {
         if let Ok(prediction) = model.run(&common::window(frames, coefficients, 3)) {
-            assert!(prediction.probabilities.iter().chain(&prediction.logits).all(|value| value.is_finite()));
+            assert!(
+                prediction
+                    .probabilities
+                    .iter()
+                    .chain(&prediction.logits)
+                    .all(|value| value.is_finite())
+            );
             assert!((prediction.probabilities.iter().sum::<f32>() - 1.0).abs() < 2e-3);
         }
     }
@@ -28,7 +34,10 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if panic.location().is_some_and(|location| location.file().contains("affekt") || location.file().starts_with("models")) {
+            if panic
+                .location()
+                .is_some_and(|location| location.file().contains("affekt") || location.file().starts_with("models"))
+            {
                 before(panic);
             }
         }));
@@ -39,8 +48,9 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
 /// Every integer that steers a graph: attributes, dimensions, and constant sizes.
 fn integers(graph: &mut pb::GraphProto) -> Vec<&mut i64> {
     let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
-    let mut all: Vec<&mut i64> =
-        attributes.flat_map(|attribute| attribute.ints.iter_mut().chain([&mut attribute.i])).collect();
+    let mut all: Vec<&mut i64> = attributes
+        .flat_map(|attribute| attribute.ints.iter_mut().chain([&mut attribute.i]))
+        .collect();
     all.extend(graph.initializer.iter_mut().flat_map(|tensor| &mut tensor.dims));
     all
 }
@@ -49,7 +59,11 @@ fn integers(graph: &mut pb::GraphProto) -> Vec<&mut i64> {
 fn every_truncation_is_refused() {
     let onnx = common::model(TINY, 1);
     for length in 0..onnx.len() {
-        assert!(Contract::read(&onnx[..length]).is_err(), "{length} of {} bytes", onnx.len());
+        assert!(
+            Contract::read(&onnx[..length]).is_err(),
+            "{length} of {} bytes",
+            onnx.len()
+        );
     }
     quietly(|| {
         for length in (0..onnx.len()).step_by(97) {

@@ -26,18 +26,37 @@ struct Printed {
 
 fn run_with(library: &str) -> Printed {
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "predictions_of_one_process", "--ignored", "--nocapture", "--test-threads=1"])
+        .args([
+            "--exact",
+            "predictions_of_one_process",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env(runtime::LIBRARY_VARIABLE, library)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success(), "{text}\n{}", String::from_utf8_lossy(&child.stderr));
-    let after = |prefix: &'static str| text.lines().filter_map(move |line| Some(line.split_once(prefix)?.1.trim()));
+    assert!(
+        child.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&child.stderr)
+    );
+    let after = |prefix: &'static str| {
+        text.lines()
+            .filter_map(move |line| Some(line.split_once(prefix)?.1.trim()))
+    };
     let outputs = after(OUTPUT).map(|line| {
         let (name, values) = line.split_once('=').unwrap();
-        (name.to_owned(), values.split_whitespace().map(|value| value.parse().unwrap()).collect())
+        (
+            name.to_owned(),
+            values.split_whitespace().map(|value| value.parse().unwrap()).collect(),
+        )
     });
-    Printed { runtime: after(RUNTIME).next().unwrap().to_owned(), outputs: outputs.collect() }
+    Printed {
+        runtime: after(RUNTIME).next().unwrap().to_owned(),
+        outputs: outputs.collect(),
+    }
 }
 
 #[test]
@@ -47,14 +66,21 @@ fn both_runtimes_say_the_same() {
     });
     let [tract, onnx_runtime] = ["", &library].map(run_with);
     assert_eq!(tract.runtime, "tract 0.23 (built in)");
-    assert!(onnx_runtime.runtime.starts_with("ONNX Runtime 1."), "{} instead of {library}", onnx_runtime.runtime);
+    assert!(
+        onnx_runtime.runtime.starts_with("ONNX Runtime 1."),
+        "{} instead of {library}",
+        onnx_runtime.runtime
+    );
 
     assert_eq!(tract.outputs.len(), onnx_runtime.outputs.len());
     assert!(tract.outputs.len() > 20);
     for ((name, expected), (other, found)) in tract.outputs.iter().zip(&onnx_runtime.outputs) {
         assert_eq!((name, expected.len()), (other, found.len()));
         for (expected, found) in expected.iter().zip(found) {
-            assert!((expected - found).abs() <= TOLERANCE, "{name}: tract {expected}, ONNX Runtime {found}");
+            assert!(
+                (expected - found).abs() <= TOLERANCE,
+                "{name}: tract {expected}, ONNX Runtime {found}"
+            );
         }
     }
 }
@@ -89,6 +115,11 @@ fn predictions_of_one_process() {
         |graph| graph.initializer[2].dims.swap(0, 2),
     ] {
         let error = Model::from_bytes(&common::with_graph(&tiny, change)).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("{chosen} cannot run this model")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("{chosen} cannot run this model")),
+            "{error}"
+        );
     }
 }

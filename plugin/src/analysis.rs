@@ -67,7 +67,12 @@ struct Active {
 impl Analysis {
     /// Does nothing until it is activated.
     pub fn new(link: Arc<Link>) -> Self {
-        Self { link, epoch: 0, sent: 0, active: None }
+        Self {
+            link,
+            epoch: 0,
+            sent: 0,
+            active: None,
+        }
     }
 
     /// Gets ready for sound at `rate_hz`, which `worker` analyses as `spec` says. `offline`: the host waits for results.
@@ -137,7 +142,9 @@ impl Analysis {
 
     /// What there is to show and publish.
     pub fn reading(&self) -> Reading {
-        let Some(active) = &self.active else { return Reading::default() };
+        let Some(active) = &self.active else {
+            return Reading::default();
+        };
         Reading {
             values: active.schedule.values(),
             late: active.schedule.late(),
@@ -178,7 +185,8 @@ impl Active {
                 self.schedule.accept(outcome);
             }
         }
-        self.schedule.advance(piece.first().map_or(0, |channel| channel.len()) as u64);
+        self.schedule
+            .advance(piece.first().map_or(0, |channel| channel.len()) as u64);
     }
 
     fn note_trouble(&mut self, link: &Link, samples: u64) {
@@ -233,7 +241,10 @@ mod tests {
                 values.push(analysis.reading().values);
             }
         }
-        Run { values, reading: analysis.reading() }
+        Run {
+            values,
+            reading: analysis.reading(),
+        }
     }
 
     fn analysis(worker: &Arc<Worker>, spec: &FeatureSpec, rate_hz: f64, offline: bool) -> Analysis {
@@ -257,20 +268,37 @@ mod tests {
         let worker = Arc::new(Worker::start(fingerprint_engine).unwrap());
         for rate_hz in [44_100.0, 48_000.0, 96_000.0] {
             let sound = voice(rate_hz, 4.0);
-            let reference = play(&mut analysis(&worker, &contract().features, rate_hz, true), &sound, rate_hz, &[64]);
+            let reference = play(
+                &mut analysis(&worker, &contract().features, rate_hz, true),
+                &sound,
+                rate_hz,
+                &[64],
+            );
             assert_eq!((reference.reading.late, reference.reading.dropped), (0, 0));
-            let different: Vec<_> =
-                reference.values.windows(2).filter(|pair| pair[0].probabilities != pair[1].probabilities).collect();
+            let different: Vec<_> = reference
+                .values
+                .windows(2)
+                .filter(|pair| pair[0].probabilities != pair[1].probabilities)
+                .collect();
             assert!(different.len() > 15, "only {} changes", different.len());
             for blocks in [vec![1], vec![17], vec![512], vec![441], vec![1, 300, 7, 64]] {
-                let run = play(&mut analysis(&worker, &contract().features, rate_hz, true), &sound, rate_hz, &blocks);
+                let run = play(
+                    &mut analysis(&worker, &contract().features, rate_hz, true),
+                    &sound,
+                    rate_hz,
+                    &blocks,
+                );
                 assert_eq!(run.values, reference.values, "blocks of {blocks:?} at {rate_hz} Hz");
             }
             // Blocks longer than the delay, and than everything the queues hold.
             for block in [4_096, 8_192, sound.len()] {
                 let mut analysis = analysis(&worker, &contract().features, rate_hz, true);
                 sound.chunks(block).for_each(|block| analysis.process(&[block]));
-                assert_eq!(analysis.reading(), reference.reading, "blocks of {block} at {rate_hz} Hz");
+                assert_eq!(
+                    analysis.reading(),
+                    reference.reading,
+                    "blocks of {block} at {rate_hz} Hz"
+                );
             }
         }
     }
@@ -280,7 +308,12 @@ mod tests {
         let rate_hz = 48_000.0;
         let sound = voice(rate_hz, 2.0);
         let worker = Arc::new(Worker::start(fingerprint_engine).unwrap());
-        let offline = play(&mut analysis(&worker, &contract().features, rate_hz, true), &sound, rate_hz, &[480]);
+        let offline = play(
+            &mut analysis(&worker, &contract().features, rate_hz, true),
+            &sound,
+            rate_hz,
+            &[480],
+        );
         // The machine may be busy, so a run with late results is tried again.
         for _ in 0..5 {
             let mut analysis = analysis(&worker, &contract().features, rate_hz, false);
@@ -385,7 +418,12 @@ mod tests {
         let rate_hz = 48_000.0;
         let sound = voice(rate_hz, 1.5);
         let worker = Arc::new(Worker::start(fingerprint_engine).unwrap());
-        let mono = play(&mut analysis(&worker, &contract().features, rate_hz, true), &sound, rate_hz, &[512]);
+        let mono = play(
+            &mut analysis(&worker, &contract().features, rate_hz, true),
+            &sound,
+            rate_hz,
+            &[512],
+        );
         let mut stereo = analysis(&worker, &contract().features, rate_hz, true);
         sound.chunks(512).for_each(|block| stereo.process(&[block, block]));
         assert_eq!(stereo.reading(), mono.reading);

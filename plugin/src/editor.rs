@@ -66,7 +66,9 @@ impl Editor for AffektEditor {
             meters: Meters::default(),
             status: StatusLine::new(self.link.clone()),
         };
-        let settings = EguiNiceSettings::new().with_tile("Affekt").with_resize_hint(self.resize_hint());
+        let settings = EguiNiceSettings::new()
+            .with_tile("Affekt")
+            .with_resize_hint(self.resize_hint());
         let state = EguiEditorState::from_size(self.logical_size(), 1.0);
         create_egui_editor(state, RepaintNotifier::new(), settings, app)
             .ok_or("the window cannot be created")?

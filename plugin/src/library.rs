@@ -45,7 +45,9 @@ pub fn own_path() -> Option<PathBuf> {
     let mut units = vec![0_u16; MAX_UNITS];
     // SAFETY: the handle is of a loaded module, and the length is the buffer's.
     let length = unsafe { GetModuleFileNameW(module, units.as_mut_ptr(), units.len() as u32) } as usize;
-    (1..units.len()).contains(&length).then(|| PathBuf::from(OsString::from_wide(&units[..length])))
+    (1..units.len())
+        .contains(&length)
+        .then(|| PathBuf::from(OsString::from_wide(&units[..length])))
 }
 
 #[cfg(test)]

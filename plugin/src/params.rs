@@ -60,7 +60,9 @@ impl Outputs {
 unsafe impl Params for Outputs {
     fn param_map(&self) -> Vec<(String, ParamPtr, String)> {
         let named = EMOTIONS.iter().zip(&self.parameters);
-        named.map(|(emotion, parameter)| (emotion.name().to_owned(), parameter.as_ptr(), String::new())).collect()
+        named
+            .map(|(emotion, parameter)| (emotion.name().to_owned(), parameter.as_ptr(), String::new()))
+            .collect()
     }
 }
 

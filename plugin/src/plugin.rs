@@ -42,13 +42,16 @@ impl Affekt {
         let worker = match &self.worker {
             Some(worker) => worker.clone(),
             None => {
-                let worker = Worker::of_process()
-                    .map_err(|error| format!("The analysis cannot start ({error}): close other programs and reload."))?;
+                let worker = Worker::of_process().map_err(|error| {
+                    format!("The analysis cannot start ({error}): close other programs and reload.")
+                })?;
                 worker.adopt(&self.link);
                 self.worker.insert(worker).clone()
             }
         };
-        self.analysis.activate(worker, &contract.features, rate_hz, offline).map_err(|error| error.to_string())
+        self.analysis
+            .activate(worker, &contract.features, rate_hz, offline)
+            .map_err(|error| error.to_string())
     }
 
     fn publish(&self, block: bool) {
@@ -76,7 +79,11 @@ impl Plugin for Affekt {
     }
 
     fn editor(&mut self, _: AsyncExecutor<Self>) -> Option<Self::Editor> {
-        Some(AffektEditor::new(self.params.editor_size.clone(), self.readout.clone(), self.link.clone()))
+        Some(AffektEditor::new(
+            self.params.editor_size.clone(),
+            self.readout.clone(),
+            self.link.clone(),
+        ))
     }
 
     /// Outputs are heard, not loaded: what a state says of them is left out.
@@ -84,12 +91,7 @@ impl Plugin for Affekt {
         state.params.retain(|name, _| !is_output(name));
     }
 
-    fn activate(
-        &mut self,
-        _: &AudioIOLayout,
-        config: &BufferConfig,
-        context: &mut impl ActivateContext<Self>,
-    ) -> bool {
+    fn activate(&mut self, _: &AudioIOLayout, config: &BufferConfig, context: &mut impl ActivateContext<Self>) -> bool {
         context.set_latency_samples(0);
         let offline = config.process_mode == ProcessMode::Offline;
         let started = self.start(f64::from(config.sample_rate), offline);

@@ -17,7 +17,9 @@ fn is_output_id(id: u32) -> bool {
 /// The id that nice-plug gives to the parameter of this name: a polynomial hash with base 31 whose highest bit is
 /// cleared, because VST3 keeps those ids for hosts.
 fn parameter_id(name: &str) -> u32 {
-    let hash = name.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    let hash = name
+        .bytes()
+        .fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
     hash & !(1 << 31)
 }
 

@@ -60,7 +60,10 @@ mod tests {
         let readout = Readout::default();
         assert_eq!(readout.reading(), Reading::default());
         let reading = Reading {
-            values: Values { probabilities: [0.1, 0.2, 0.3, 0.0, 0.15, 0.25], voiced: true },
+            values: Values {
+                probabilities: [0.1, 0.2, 0.3, 0.0, 0.15, 0.25],
+                voiced: true,
+            },
             late: 3,
             dropped: 4,
             overloaded: true,

@@ -125,7 +125,11 @@ mod tests {
     const B: [f32; 6] = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
 
     fn outcome(end_sample: u64, probabilities: Option<[f32; 6]>) -> Outcome {
-        Outcome { epoch: 0, end_sample, probabilities }
+        Outcome {
+            epoch: 0,
+            end_sample,
+            probabilities,
+        }
     }
 
     #[test]
@@ -137,7 +141,13 @@ mod tests {
         schedule.advance(8_256);
         assert_eq!(schedule.values(), Values::default());
         schedule.advance(1);
-        assert_eq!(schedule.values(), Values { probabilities: A, voiced: true });
+        assert_eq!(
+            schedule.values(),
+            Values {
+                probabilities: A,
+                voiced: true
+            }
+        );
         assert_eq!(schedule.late(), 0);
     }
 
@@ -154,7 +164,12 @@ mod tests {
 
     #[test]
     fn values_do_not_depend_on_the_block_size() {
-        let outcomes = [outcome(700, Some(A)), outcome(5_500, None), outcome(10_300, Some(B)), outcome(15_100, None)];
+        let outcomes = [
+            outcome(700, Some(A)),
+            outcome(5_500, None),
+            outcome(10_300, Some(B)),
+            outcome(15_100, None),
+        ];
         let at_every_tick = |block: u64| {
             let mut schedule = Schedule::new(RATE_HZ);
             outcomes.iter().for_each(|&outcome| schedule.accept(outcome));
@@ -175,7 +190,13 @@ mod tests {
         for block in [10, 16, 400, 1_000, 2_000] {
             assert_eq!(at_every_tick(block), reference, "blocks of {block}");
         }
-        assert_eq!(reference.last().unwrap().1, Values { probabilities: B, voiced: false });
+        assert_eq!(
+            reference.last().unwrap().1,
+            Values {
+                probabilities: B,
+                voiced: false
+            }
+        );
     }
 
     #[test]
@@ -187,9 +208,21 @@ mod tests {
         schedule.accept(outcome(4_800, Some(A)));
         schedule.accept(outcome(9_600, None));
         schedule.advance(4_800);
-        assert_eq!(schedule.values(), Values { probabilities: A, voiced: true });
+        assert_eq!(
+            schedule.values(),
+            Values {
+                probabilities: A,
+                voiced: true
+            }
+        );
         schedule.advance(4_800);
-        assert_eq!(schedule.values(), Values { probabilities: A, voiced: false });
+        assert_eq!(
+            schedule.values(),
+            Values {
+                probabilities: A,
+                voiced: false
+            }
+        );
     }
 
     #[test]

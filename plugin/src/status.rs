@@ -44,8 +44,7 @@ impl Status {
             Self::LoadingModel => "Loading the model.".into(),
             Self::NoSound => "No sound arrives: start playback in the host.".into(),
             Self::Overloaded => {
-                "Overloaded: results come too late or are left out. Use fewer instances, or a buffer of 64 to 4096 samples."
-                    .into()
+                "Overloaded: results come late. Use fewer instances, or buffers of at most 4096 samples.".into()
             }
             Self::NoVoice => "No voice: the values hold.".into(),
             Self::Listening => "Listening to a voice.".into(),
@@ -56,7 +55,10 @@ impl Status {
 /// With a capital at the start and a full stop at the end.
 fn capitalised(message: &str) -> String {
     let mut letters = message.trim().chars();
-    let mut sentence: String = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+    let mut sentence: String = letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default();
     if !sentence.ends_with(['.', '!', '?']) {
         sentence.push('.');
     }
@@ -70,11 +72,22 @@ mod tests {
     use crate::worker::link::ModelInfo;
 
     fn running() -> ModelState {
-        ModelState::Running(ModelInfo { name: "A".into(), version: "1".into(), runtime: "tract".into() })
+        ModelState::Running(ModelInfo {
+            name: "A".into(),
+            version: "1".into(),
+            runtime: "tract".into(),
+        })
     }
 
     fn reading(voiced: bool, overloaded: bool) -> Reading {
-        Reading { values: Values { voiced, ..Values::default() }, overloaded, ..Reading::default() }
+        Reading {
+            values: Values {
+                voiced,
+                ..Values::default()
+            },
+            overloaded,
+            ..Reading::default()
+        }
     }
 
     #[test]
@@ -85,11 +98,20 @@ mod tests {
         assert_eq!(status.sentence(), "48 Hz is not supported.");
         let status = Status::of(None, &failed, false, &all_bad);
         assert_eq!(status.sentence(), "The model is damaged: export it again.");
-        assert_eq!(Status::of(None, &ModelState::Loading, true, &all_bad), Status::LoadingModel);
+        assert_eq!(
+            Status::of(None, &ModelState::Loading, true, &all_bad),
+            Status::LoadingModel
+        );
         assert_eq!(Status::of(None, &ModelState::Loading, false, &all_bad), Status::NoSound);
         assert_eq!(Status::of(None, &running(), false, &all_bad), Status::NoSound);
         assert_eq!(Status::of(None, &running(), true, &all_bad), Status::Overloaded);
-        assert_eq!(Status::of(None, &running(), true, &reading(true, false)), Status::Listening);
-        assert_eq!(Status::of(None, &running(), true, &reading(false, false)), Status::NoVoice);
+        assert_eq!(
+            Status::of(None, &running(), true, &reading(true, false)),
+            Status::Listening
+        );
+        assert_eq!(
+            Status::of(None, &running(), true, &reading(false, false)),
+            Status::NoVoice
+        );
     }
 }

@@ -13,7 +13,11 @@ pub fn voice(rate_hz: f64, seconds: f64) -> Vec<f32> {
             noise ^= noise >> 17;
             noise ^= noise << 5;
             let hiss = f64::from(noise) / f64::from(u32::MAX) - 0.5;
-            let loudness = if time % 1.5 < 1.0 { 0.3 * (1.0 + 0.5 * (time * 9.0).sin()) } else { 1e-4 };
+            let loudness = if time % 1.5 < 1.0 {
+                0.3 * (1.0 + 0.5 * (time * 9.0).sin())
+            } else {
+                1e-4
+            };
             (loudness * ((1.0 - 2.0 * phase) * (0.6 + 0.4 * (time * 4.0).sin()) + 0.1 * hiss)) as f32
         })
         .collect()
@@ -21,6 +25,15 @@ pub fn voice(rate_hz: f64, seconds: f64) -> Vec<f32> {
 
 /// Samples that only a copy passes on as they are: NaN with a payload, infinities, denormals, both zeros.
 pub fn awkward_samples() -> [f32; 8] {
-    let bits = [0x7fc1_2345, 0xffab_cdef, 0x7f80_0000, 0xff80_0000, 0x0000_0001, 0x807f_ffff, 0x8000_0000, 0x3f80_0000];
+    let bits = [
+        0x7fc1_2345,
+        0xffab_cdef,
+        0x7f80_0000,
+        0xff80_0000,
+        0x0000_0001,
+        0x807f_ffff,
+        0x8000_0000,
+        0x3f80_0000,
+    ];
     bits.map(f32::from_bits)
 }

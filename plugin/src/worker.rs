@@ -70,9 +70,14 @@ impl Worker {
         let shared = Arc::new(Shared::default());
         let thread = {
             let shared = shared.clone();
-            thread::Builder::new().name("affekt worker".into()).spawn(move || shared.run(load))?
+            thread::Builder::new()
+                .name("affekt worker".into())
+                .spawn(move || shared.run(load))?
         };
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// Serves one more instance, until it is dropped. Not for the audio thread.
@@ -153,7 +158,11 @@ pub mod tests {
     /// An engine whose probabilities tell which window it was given, bit for bit.
     pub fn fingerprint_engine() -> Result<Engine, String> {
         Ok(Engine::new(contract(), "test".into(), |features| {
-            let sum: f32 = features.iter().enumerate().map(|(i, x)| x * ((i % 13) as f32 + 1.0)).sum();
+            let sum: f32 = features
+                .iter()
+                .enumerate()
+                .map(|(i, x)| x * ((i % 13) as f32 + 1.0))
+                .sum();
             let part = (sum / 1000.0).sin().abs();
             Ok([part, 1.0 - part, 0.0, 0.0, 0.0, 0.0])
         }))
@@ -162,7 +171,13 @@ pub mod tests {
     fn send(link: &Link, frames: std::ops::Range<u64>) {
         for index in frames {
             let end_sample = index * 160 + 512;
-            let frame = Frame { index, end_sample, bands_db: &[-30.0; 64], level_db: -20.0, voiced: true };
+            let frame = Frame {
+                index,
+                end_sample,
+                bands_db: &[-30.0; 64],
+                level_db: -20.0,
+                voiced: true,
+            };
             assert!(link.send(FrameMessage::new(0, frame)));
         }
     }

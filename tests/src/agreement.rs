@@ -102,14 +102,11 @@ pub fn predict(trainer: &Path, recording: &Path) -> Result<Predicted, AgreementE
         .output()
         .map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
-        return Err(failed(
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        ));
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
     let report: serde_json::Value =
         serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
-    let last = last_of(&report["files"][0]["last"])
-        .ok_or_else(|| failed("its JSON has no `last`".to_owned()))?;
+    let last = last_of(&report["files"][0]["last"]).ok_or_else(|| failed("its JSON has no `last`".to_owned()))?;
     let table = fs::read_dir(folder.path())?
         .next()
         .ok_or_else(|| failed("it wrote no CSV file".to_owned()))??;
@@ -152,11 +149,7 @@ fn windows_of(csv: &str) -> Option<Vec<Window>> {
 
 /// Plays the recording through the plugin offline, and compares each window's probabilities with the parameters at the
 /// time it takes effect. A window without voice must leave them as they were.
-pub fn compare(
-    instance: &mut dyn Instance,
-    path: &Path,
-    predicted: &Predicted,
-) -> Result<Agreement, AgreementError> {
+pub fn compare(instance: &mut dyn Instance, path: &Path, predicted: &Predicted) -> Result<Agreement, AgreementError> {
     let recording = Recording::read(path)?;
     let channels = recording.channels.len();
     if channels > MAX_CHANNELS {
@@ -214,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_timeline_is_read_back() {
-        let csv = "time_s,angry,disgust,fear,happy,neutral,sad,voiced\n0.5250,0.1,0.2,0.3,0.2,0.1,0.1,1\n0.6,0,0,0,0,0,1,0\n";
+        let csv =
+            "time_s,angry,disgust,fear,happy,neutral,sad,voiced\n0.5250,0.1,0.2,0.3,0.2,0.1,0.1,1\n0.6,0,0,0,0,0,1,0\n";
         let windows = windows_of(csv).unwrap();
         assert_eq!(windows.len(), 2);
         assert_eq!(

@@ -31,8 +31,7 @@ pub struct MissingBuild {
 
 /// The module's file inside the built bundle of a format.
 pub fn module(format: Format) -> Result<PathBuf, MissingBuild> {
-    let folder =
-        env::var_os(BUNDLES_VARIABLE).map_or_else(|| target().join("bundled"), PathBuf::from);
+    let folder = env::var_os(BUNDLES_VARIABLE).map_or_else(|| target().join("bundled"), PathBuf::from);
     let (what, inside) = match format {
         Format::Clap => ("the CLAP bundle", clap_module()),
         Format::Vst3 => ("the VST3 bundle", vst3_module()),
@@ -42,13 +41,8 @@ pub fn module(format: Format) -> Result<PathBuf, MissingBuild> {
 
 /// The debug module; the same file serves both formats.
 pub fn checked_module() -> Result<PathBuf, MissingBuild> {
-    let file = format!(
-        "{}affekt{}",
-        env::consts::DLL_PREFIX,
-        env::consts::DLL_SUFFIX
-    );
-    let path = env::var_os(CHECKED_MODULE_VARIABLE)
-        .map_or_else(|| target().join("debug").join(file), PathBuf::from);
+    let file = format!("{}affekt{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    let path = env::var_os(CHECKED_MODULE_VARIABLE).map_or_else(|| target().join("debug").join(file), PathBuf::from);
     existing("the debug build of the plugin", path)
 }
 
@@ -107,13 +101,9 @@ fn vst3_module() -> PathBuf {
         arch => arch,
     };
     if cfg!(target_os = "windows") {
-        contents
-            .join(format!("{arch}-win"))
-            .join(format!("{NAME}.vst3"))
+        contents.join(format!("{arch}-win")).join(format!("{NAME}.vst3"))
     } else {
-        contents
-            .join(format!("{arch}-linux"))
-            .join(format!("{NAME}.so"))
+        contents.join(format!("{arch}-linux")).join(format!("{NAME}.so"))
     }
 }
 
@@ -134,9 +124,6 @@ mod tests {
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     fn the_layout_is_the_one_hosts_look_for() {
         assert_eq!(clap_module(), Path::new("Affekt.clap"));
-        assert_eq!(
-            vst3_module(),
-            Path::new("Affekt.vst3/Contents/x86_64-linux/Affekt.so")
-        );
+        assert_eq!(vst3_module(), Path::new("Affekt.vst3/Contents/x86_64-linux/Affekt.so"));
     }
 }

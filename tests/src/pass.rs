@@ -49,9 +49,7 @@ pub struct Pass {
 impl Pass {
     /// The values at a position, in frames: those of the last block that ended there or before.
     pub fn values_at(&self, position: u64) -> Option<[f64; 6]> {
-        let next = self
-            .readings
-            .partition_point(|reading| reading.position <= position);
+        let next = self.readings.partition_point(|reading| reading.position <= position);
         self.readings[..next].last().map(|reading| reading.values)
     }
 
@@ -108,11 +106,7 @@ pub fn play<C: AsRef<[f32]>>(
     mut blocks: impl FnMut() -> usize,
 ) -> Result<Pass, HostError> {
     let ids = emotion_parameters(instance)?;
-    let length = channels
-        .iter()
-        .map(|channel| channel.as_ref().len())
-        .min()
-        .unwrap_or(0);
+    let length = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
     let mut pass = Pass {
         sample_rate_hz: setup.sample_rate_hz,
         output: vec![Vec::with_capacity(length); setup.channels],

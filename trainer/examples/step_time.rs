@@ -1,5 +1,10 @@
 //! Time of a training step on random data.
-use affekt_trainer::{network::Network, optimize, recipe::{DEFAULT_RECIPE, Recipe}, samples::Batch};
+use affekt_trainer::{
+    network::Network,
+    optimize,
+    recipe::{DEFAULT_RECIPE, Recipe},
+    samples::Batch,
+};
 use burn::tensor::Device;
 use rand::SeedableRng;
 use std::time::Instant;
@@ -10,7 +15,9 @@ fn main() {
     let mut optimizer = optimize::optimizer(&recipe.training);
     let frames = 220;
     let batch = Batch {
-        features: (0..frames * 32 * 64).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect(),
+        features: (0..frames * 32 * 64)
+            .map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0)
+            .collect(),
         frames,
         labels: (0..32).map(|k| k % 6).collect(),
     };
@@ -23,6 +30,9 @@ fn main() {
             network = taken.0;
             loss = taken.1.loss;
         }
-        println!("{round}: {:.1} ms per step, loss {loss:.4}", start.elapsed().as_secs_f64() * 100.0);
+        println!(
+            "{round}: {:.1} ms per step, loss {loss:.4}",
+            start.elapsed().as_secs_f64() * 100.0
+        );
     }
 }

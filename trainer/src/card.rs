@@ -22,12 +22,7 @@ pub struct Identity {
 }
 
 /// The short form, with the figures of the validation speakers and of any evaluation.
-pub fn short(
-    identity: &Identity,
-    run: &RunRecord,
-    best: &BestRecord,
-    evaluations: &[Evaluation],
-) -> Card {
+pub fn short(identity: &Identity, run: &RunRecord, best: &BestRecord, evaluations: &[Evaluation]) -> Card {
     let mut metrics = BTreeMap::from([("validation_uar".to_string(), best.validation.uar)]);
     for evaluation in evaluations {
         let suffix = match evaluation.session {
@@ -63,12 +58,18 @@ pub fn markdown(
     let clips = |of: fn(&crate::run_folder::CorpusRecord) -> usize| run.corpora.iter().map(of).sum::<usize>();
     let network = &recipe.network;
     let sources: String = corpora(run)
-        .map(|corpus| format!(
+        .map(|corpus| {
+            format!(
                 "- **{}**: {}, {}.\n  Licence: {}.\n  {}.\n",
                 corpus.title, corpus.language, corpus.content, corpus.licence, corpus.attribution
-            ))
+            )
+        })
         .collect();
-    let arguments: String = run.corpora.iter().map(|corpus| format!(" --corpus {0}=FOLDER_OF_{0}", corpus.name)).collect();
+    let arguments: String = run
+        .corpora
+        .iter()
+        .map(|corpus| format!(" --corpus {0}=FOLDER_OF_{0}", corpus.name))
+        .collect();
     let test_speakers = run.speakers.speakers(Side::Test).join(", ");
     format!(
         "\

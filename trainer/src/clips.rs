@@ -75,11 +75,7 @@ pub struct LoadedClips {
 ///
 /// Dropped, with a reason: unreadable files, clips without voice, clips too short for one window, and
 /// recordings that occur more than once (all of them when their labels or speakers disagree, else all but the first).
-pub fn load(
-    clips: Vec<Clip>,
-    spec: &FeatureSpec,
-    on_clip: impl Fn() + Sync,
-) -> Result<LoadedClips, FeatureError> {
+pub fn load(clips: Vec<Clip>, spec: &FeatureSpec, on_clip: impl Fn() + Sync) -> Result<LoadedClips, FeatureError> {
     spec.validate()?;
     let extractors = Mutex::new(HashMap::new());
     let analysed: Vec<Result<(u64, ClipFrames), Dropped>> = clips
@@ -106,11 +102,7 @@ pub fn load(
 /// Extractors that are not in use, by sample rate.
 type Extractors = Mutex<HashMap<u32, Vec<Extractor>>>;
 
-fn analyse(
-    clip: Clip,
-    spec: &FeatureSpec,
-    extractors: &Extractors,
-) -> Result<(u64, ClipFrames), Dropped> {
+fn analyse(clip: Clip, spec: &FeatureSpec, extractors: &Extractors) -> Result<(u64, ClipFrames), Dropped> {
     let drop = |reason: String| Dropped {
         path: clip.path.clone(),
         reason,
@@ -118,7 +110,11 @@ fn analyse(
     let recording = Recording::read(&clip.path).map_err(|error| drop(error.to_string()))?;
     let content = content_key(&recording);
     let rate = recording.sample_rate_hz;
-    let idle = extractors.lock().expect("no holder panics").get_mut(&rate).and_then(Vec::pop);
+    let idle = extractors
+        .lock()
+        .expect("no holder panics")
+        .get_mut(&rate)
+        .and_then(Vec::pop);
     let mut extractor = match idle {
         Some(extractor) => extractor,
         None => Extractor::new(spec, f64::from(rate)).map_err(|error| drop(error.to_string()))?,
@@ -179,10 +175,7 @@ fn content_key(recording: &Recording) -> u64 {
     hasher.finish()
 }
 
-fn without_copies(
-    clips: Vec<(u64, ClipFrames)>,
-    dropped: &mut Vec<Dropped>,
-) -> Vec<ClipFrames> {
+fn without_copies(clips: Vec<(u64, ClipFrames)>, dropped: &mut Vec<Dropped>) -> Vec<ClipFrames> {
     let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
     for (place, (content, _)) in clips.iter().enumerate() {
         places.entry(*content).or_default().push(place);
@@ -191,15 +184,18 @@ fn without_copies(
     for same in places.values().filter(|same| same.len() > 1) {
         let clip = |place: usize| &clips[place].1.clip;
         let first = clip(same[0]);
-        let agree = same.iter().all(|&place| {
-            clip(place).emotion == first.emotion && clip(place).speaker == first.speaker
-        });
+        let agree = same
+            .iter()
+            .all(|&place| clip(place).emotion == first.emotion && clip(place).speaker == first.speaker);
         for &place in &same[usize::from(agree)..] {
             let other = if place == same[0] { same[1] } else { same[0] };
             let reason = if agree {
                 format!("a copy of {}", clip(other).path.display())
             } else {
-                format!("the same recording as {} under another label", clip(other).path.display())
+                format!(
+                    "the same recording as {} under another label",
+                    clip(other).path.display()
+                )
             };
             reasons.insert(place, reason);
         }

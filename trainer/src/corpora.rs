@@ -76,9 +76,7 @@ pub enum CorpusError {
         known: String,
     },
     /// The folder is not there or cannot be listed.
-    #[error(
-        "the folder of corpus {name}, {folder}, cannot be read ({reason}): give the folder it was unpacked into"
-    )]
+    #[error("the folder of corpus {name}, {folder}, cannot be read ({reason}): give the folder it was unpacked into")]
     Folder {
         /// The corpus.
         name: &'static str,
@@ -88,9 +86,7 @@ pub enum CorpusError {
         reason: String,
     },
     /// The folder holds no clip.
-    #[error(
-        "{folder} holds no clip of corpus {name} ({files} other files): give the folder it was unpacked into"
-    )]
+    #[error("{folder} holds no clip of corpus {name} ({files} other files): give the folder it was unpacked into")]
     Empty {
         /// The corpus.
         name: &'static str,
@@ -204,9 +200,7 @@ impl CorpusFolder {
 pub fn is_audio(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| {
-            AUDIO_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str())
-        })
+        .is_some_and(|extension| AUDIO_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }
 
 /// Adds every file below `folder`, at any depth.
@@ -315,7 +309,10 @@ mod tests {
         assert!(message("crema-d").contains("NAME=FOLDER"));
         assert!(message("=x").contains("NAME=FOLDER"));
         let unknown = message("creme=x");
-        assert!(unknown.contains("`creme`") && unknown.contains("crema-d, emo-db"), "{unknown}");
+        assert!(
+            unknown.contains("`creme`") && unknown.contains("crema-d, emo-db"),
+            "{unknown}"
+        );
 
         let folder = tempfile::tempdir().unwrap();
         let empty = corpus("emo-db", folder.path()).list().unwrap_err();

@@ -43,12 +43,7 @@ pub enum DatasetError {
 
 impl Dataset {
     /// Divides the speakers, loads the clips and fits the front end; `on_clip` is called after each decoded clip.
-    pub fn load(
-        clips: Vec<Clip>,
-        recipe: &Recipe,
-        seed: u64,
-        on_clip: impl Fn() + Sync,
-    ) -> Result<Self, DatasetError> {
+    pub fn load(clips: Vec<Clip>, recipe: &Recipe, seed: u64, on_clip: impl Fn() + Sync) -> Result<Self, DatasetError> {
         let speakers = clips.iter().map(|clip| clip.speaker.as_str());
         let split = SpeakerSplit::draw(speakers, &recipe.split, seed)?;
         let used = clips
@@ -84,7 +79,9 @@ impl Dataset {
     pub fn clips_to_decode(clips: &[Clip], recipe: &Recipe, seed: u64) -> Result<usize, SplitError> {
         let speakers = clips.iter().map(|clip| clip.speaker.as_str());
         let split = SpeakerSplit::draw(speakers, &recipe.split, seed)?;
-        let used = clips.iter().filter(|clip| split.side(&clip.speaker) != Some(Side::Test));
+        let used = clips
+            .iter()
+            .filter(|clip| split.side(&clip.speaker) != Some(Side::Test));
         Ok(used.count())
     }
 }

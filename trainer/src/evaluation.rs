@@ -111,13 +111,7 @@ pub fn evaluate(
 }
 
 /// Other clips of the speaker, drawn once per clip, until they make up [`WARM_SESSION_S`].
-fn warm_session(
-    clips: &[ClipFrames],
-    own: &[usize],
-    clip: usize,
-    contract: &Contract,
-    seed: u64,
-) -> SessionTotals {
+fn warm_session(clips: &[ClipFrames], own: &[usize], clip: usize, contract: &Contract, seed: u64) -> SessionTotals {
     let name = clips[clip].clip.path.file_name().unwrap_or_default();
     let key = text_key(&name.to_string_lossy());
     let mut order: Vec<usize> = own.iter().copied().filter(|&other| other != clip).collect();

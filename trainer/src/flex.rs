@@ -21,7 +21,9 @@ pub fn runs_on_flex(device: &Device) -> bool {
 pub fn to_floats(tensor: FloatTensor<Flex>) -> (Vec<f32>, Vec<usize>) {
     let data = tensor.into_data();
     let shape = data.shape().iter().copied().collect();
-    let floats = data.try_into_vec::<f32>().expect("the network is made of f32 tensors only");
+    let floats = data
+        .try_into_vec::<f32>()
+        .expect("the network is made of f32 tensors only");
     (floats, shape)
 }
 

@@ -19,8 +19,8 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::Tensor;
+use burn::tensor::activation::{sigmoid, tanh};
 
 use crate::flex::{from_floats, runs_on_flex, to_floats};
 use recurrence::Recurrence;
@@ -96,12 +96,7 @@ struct SequenceBackward;
 impl Backward<Flex, 2> for SequenceBackward {
     type State = Arc<Recurrence>;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 2>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let [gates_node, recurrent_node] = ops.parents;
         let (output_gradient, _) = to_floats(gradients.consume::<Flex>(&ops.node));
         let recurrence = ops.state;
@@ -116,10 +111,7 @@ impl Backward<Flex, 2> for SequenceBackward {
     }
 }
 
-fn forward(
-    gates: FloatTensor<Flex>,
-    recurrent: FloatTensor<Flex>,
-) -> (Recurrence, FloatTensor<Flex>) {
+fn forward(gates: FloatTensor<Flex>, recurrent: FloatTensor<Flex>) -> (Recurrence, FloatTensor<Flex>) {
     let (gates, shape) = to_floats(gates);
     let (recurrent, _) = to_floats(recurrent);
     let (steps, batch, units) = (shape[0], shape[1], shape[2] / 4);
@@ -205,14 +197,12 @@ mod tests {
                         let sum = |gate: usize| {
                             let column = gate * units + unit;
                             let own = gates[(step * batch + row) * 4 * units + column];
-                            let past = (0..units).map(|other| {
-                                before[row * units + other] * recurrent[other * 4 * units + column]
-                            });
+                            let past = (0..units)
+                                .map(|other| before[row * units + other] * recurrent[other * 4 * units + column]);
                             own + past.sum::<f64>()
                         };
                         let place = row * units + unit;
-                        cell[place] =
-                            sigmoid(sum(1)) * cell[place] + sigmoid(sum(0)) * sum(3).tanh();
+                        cell[place] = sigmoid(sum(1)) * cell[place] + sigmoid(sum(0)) * sum(3).tanh();
                         hidden[place] = sigmoid(sum(2)) * cell[place].tanh();
                         loss += hidden[place] * f64::from(weights[(step * batch + row) * units + unit]);
                     }
@@ -224,8 +214,7 @@ mod tests {
         const STEP: f64 = 1e-5;
         let size = SIZES[0];
         let [gates, recurrent, weights] = example(size);
-        let [_, gate_gradients, recurrent_gradients] =
-            with_gradients(sequence, size, &Device::flex());
+        let [_, gate_gradients, recurrent_gradients] = with_gradients(sequence, size, &Device::flex());
         let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
         let (mut gates, mut recurrent) = (wide(&gates), wide(&recurrent));
         for place in 0..gates.len() {
@@ -246,7 +235,10 @@ mod tests {
             let below = loss(size, &gates, &recurrent, &weights);
             recurrent[place] = at;
             let slope = (above - below) / (2.0 * STEP);
-            assert!((slope - f64::from(recurrent_gradients[place])).abs() < 1e-5, "weight {place}");
+            assert!(
+                (slope - f64::from(recurrent_gradients[place])).abs() < 1e-5,
+                "weight {place}"
+            );
         }
     }
 
@@ -285,9 +277,7 @@ mod tests {
         let bias = tensor(&random(4 * units, 7), [4 * units], &device);
 
         let gate = |place: usize| {
-            let columns = |matrix: &Tensor<2>| {
-                Param::from_tensor(matrix.clone().narrow(1, place * units, units))
-            };
+            let columns = |matrix: &Tensor<2>| Param::from_tensor(matrix.clone().narrow(1, place * units, units));
             GateController {
                 input_transform: Linear {
                     weight: columns(&weight),
@@ -304,7 +294,9 @@ mod tests {
             forget_gate: Some(gate(1)),
             output_gate: gate(2),
             cell_gate: gate(3),
-            ..LstmConfig::new(inputs, units, true).with_batch_first(false).init(&device)
+            ..LstmConfig::new(inputs, units, true)
+                .with_batch_first(false)
+                .init(&device)
         };
         let (expected, _) = reference.forward(input.clone(), None);
 

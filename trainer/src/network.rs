@@ -81,10 +81,7 @@ impl Initializer<'_> {
     fn affine(&mut self, inputs: usize, outputs: usize) -> Affine {
         Affine {
             weight: self.matrix(inputs, outputs, inputs),
-            bias: Param::from_data(
-                TensorData::new(self.values(outputs, inputs), [outputs]),
-                self.device,
-            ),
+            bias: Param::from_data(TensorData::new(self.values(outputs, inputs), [outputs]), self.device),
         }
     }
 
@@ -110,7 +107,11 @@ impl Network {
         let conv = draw.matrix(taps, recipe.conv_filters, taps);
         let lstm = (0..recipe.lstm_layers)
             .map(|layer| {
-                let inputs = if layer == 0 { recipe.conv_filters } else { recipe.lstm_units };
+                let inputs = if layer == 0 {
+                    recipe.conv_filters
+                } else {
+                    recipe.lstm_units
+                };
                 draw.lstm(inputs, recipe.lstm_units)
             })
             .collect();
@@ -144,10 +145,7 @@ impl Network {
         for layer in &self.lstm {
             let units = layer.recurrent.dims()[0];
             let gates = sequence.matmul(layer.input.val()) + layer.bias.val().unsqueeze();
-            let hidden = lstm::sequence(
-                gates.reshape([pools, batch, 4 * units]),
-                layer.recurrent.val(),
-            );
+            let hidden = lstm::sequence(gates.reshape([pools, batch, 4 * units]), layer.recurrent.val());
             last = Some(hidden.clone().narrow(0, pools - 1, 1).reshape([batch, units]));
             sequence = hidden.reshape([pools * batch, units]);
         }
@@ -167,20 +165,23 @@ impl Network {
         let edge = Tensor::<3>::zeros([margin, batch, coefficients], &features.device());
         let padded = Tensor::cat(vec![edge.clone(), features, edge], 0);
         debug_assert!(frames <= all_frames);
-        let shifted = (0..self.kernel).map(|tap| padded.clone().narrow(0, tap, frames)).collect();
+        let shifted = (0..self.kernel)
+            .map(|tap| padded.clone().narrow(0, tap, frames))
+            .collect();
         Tensor::cat(shifted, 2).reshape([frames * batch, self.kernel * coefficients])
     }
 
     /// Zero with the probability of dropout, else its inverse keep probability.
-    fn dropout_mask(
-        &self,
-        random: &mut ChaCha8Rng,
-        dims: [usize; 2],
-        device: &Device,
-    ) -> Tensor<2> {
+    fn dropout_mask(&self, random: &mut ChaCha8Rng, dims: [usize; 2], device: &Device) -> Tensor<2> {
         let keep = (1.0 - self.dropout) as f32;
         let mask: Vec<f32> = (0..dims[0] * dims[1])
-            .map(|_| if random.random_bool(self.dropout) { 0.0 } else { 1.0 / keep })
+            .map(|_| {
+                if random.random_bool(self.dropout) {
+                    0.0
+                } else {
+                    1.0 / keep
+                }
+            })
             .collect();
         Tensor::from_data(TensorData::new(mask, dims), device)
     }

@@ -120,12 +120,7 @@ struct NormPoolBackward;
 impl Backward<Flex, 3> for NormPoolBackward {
     type State = Arc<NormPool>;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let [input_node, gamma_node, beta_node] = ops.parents;
         let (output_gradient, _) = to_floats(gradients.consume::<Flex>(&ops.node));
         let Shape { rows, filters, .. } = ops.state.shape();
@@ -190,9 +185,8 @@ mod tests {
         [pools, pool, batch, filters]: [usize; 4],
     ) -> [Vec<f32>; 6] {
         let device = Device::flex().autodiff();
-        let tensor = |values: Vec<f32>, rows: usize| {
-            Tensor::<2>::from_data(TensorData::new(values, [rows, filters]), &device)
-        };
+        let tensor =
+            |values: Vec<f32>, rows: usize| Tensor::<2>::from_data(TensorData::new(values, [rows, filters]), &device);
         let norm = BatchNormConfig::new(filters).init(&device);
         let rows = pools * pool * batch;
         let mut values = random(rows * filters, 1);

@@ -69,10 +69,7 @@ pub fn step(
 /// Logits of a batch without dropout or gradient.
 pub fn infer(network: &Network, batch: &Batch, device: &Device) -> Vec<[f32; CLASSES]> {
     let logits = network.forward(features(batch, device), None);
-    let values = logits
-        .into_data()
-        .try_into_vec::<f32>()
-        .expect("logits are f32");
+    let values = logits.into_data().try_into_vec::<f32>().expect("logits are f32");
     let rows = values.chunks_exact(CLASSES);
     rows.map(|row| row.try_into().expect("rows of six")).collect()
 }

@@ -114,8 +114,7 @@ pub enum RecipeError {
 impl Recipe {
     /// Reads and checks a recipe. Errors name the key.
     pub fn from_toml(text: &str) -> Result<Self, RecipeError> {
-        let recipe: Self =
-            toml::from_str(text).map_err(|error| RecipeError::Toml(error.to_string()))?;
+        let recipe: Self = toml::from_str(text).map_err(|error| RecipeError::Toml(error.to_string()))?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -144,12 +143,7 @@ impl Recipe {
                 expected: "use an odd number, so that the filter has a middle".into(),
             });
         }
-        whole(
-            "network.pool",
-            network.pool,
-            1,
-            affekt_features::MIN_WINDOW_FRAMES,
-        )?;
+        whole("network.pool", network.pool, 1, affekt_features::MIN_WINDOW_FRAMES)?;
         whole("network.lstm_layers", network.lstm_layers, 1, 16)?;
         whole("network.lstm_units", network.lstm_units, 1, 4_096)?;
         whole("network.dense_units", network.dense_units, 1, 4_096)?;
@@ -168,12 +162,7 @@ impl Recipe {
         whole("training.patience", training.patience, 1, 10_000)?;
         real("sampling.earliest_end", sampling.earliest_end, 0.0, 1.0)?;
         real("sampling.cold_share", sampling.cold_share, 0.0, 1.0)?;
-        whole(
-            "sampling.most_session_clips",
-            sampling.most_session_clips,
-            1,
-            10_000,
-        )?;
+        whole("sampling.most_session_clips", sampling.most_session_clips, 1, 10_000)?;
         real("split.validation", split.validation, 0.0, 0.5)?;
         real("split.test", split.test, 0.0, 0.5)
     }
@@ -211,21 +200,13 @@ mod tests {
         let network = &recipe.network;
         assert_eq!((network.conv_filters, network.conv_kernel), (256, 5));
         assert_eq!((network.lstm_layers, network.lstm_units), (4, 128));
-        assert_eq!(
-            Recipe::from_toml(&recipe.to_toml().unwrap()).unwrap(),
-            recipe
-        );
+        assert_eq!(Recipe::from_toml(&recipe.to_toml().unwrap()).unwrap(), recipe);
     }
 
     #[test]
     fn errors_name_the_key() {
         let unknown = DEFAULT_RECIPE.replace("pool = 4", "pool = 4\npooling = 4");
-        assert!(
-            Recipe::from_toml(&unknown)
-                .unwrap_err()
-                .to_string()
-                .contains("pooling")
-        );
+        assert!(Recipe::from_toml(&unknown).unwrap_err().to_string().contains("pooling"));
         let missing = DEFAULT_RECIPE.replace("lstm_units = 128", "");
         assert!(
             Recipe::from_toml(&missing)
@@ -237,11 +218,7 @@ mod tests {
             ("conv_kernel = 5", "conv_kernel = 4", "network.conv_kernel"),
             ("batch = 32", "batch = 0", "training.batch"),
             ("dropout = 0.3", "dropout = nan", "network.dropout"),
-            (
-                "earliest_end = 0.6",
-                "earliest_end = 1.5",
-                "sampling.earliest_end",
-            ),
+            ("earliest_end = 0.6", "earliest_end = 1.5", "sampling.earliest_end"),
         ] {
             let error = Recipe::from_toml(&DEFAULT_RECIPE.replace(from, to)).unwrap_err();
             assert!(

@@ -141,7 +141,9 @@ pub enum RunError {
     #[error("{0} holds no finished epoch of a training run: give the folder that `train --out` wrote")]
     Nothing(PathBuf),
     /// The corpora do not give what the run started with.
-    #[error("{0} was started with other corpora, another trainer or other settings ({1}): resume it with the same, or start a new run")]
+    #[error(
+        "{0} was started with other corpora, another trainer or other settings ({1}): resume it with the same, or start a new run"
+    )]
     Different(PathBuf, &'static str),
     /// The recipe in the folder is not valid.
     #[error(transparent)]
@@ -157,9 +159,7 @@ pub struct RunFolder {
 impl RunFolder {
     /// Starts a run in a folder that holds none; makes the folder.
     pub fn create(folder: &Path, recipe: &Recipe, run: &RunRecord) -> Result<Self, RunError> {
-        let this = Self {
-            folder: folder.into(),
-        };
+        let this = Self { folder: folder.into() };
         if this.folder.join(RUN).exists() {
             return Err(RunError::Exists(folder.into()));
         }
@@ -175,9 +175,7 @@ impl RunFolder {
         if !folder.join(RUN).is_file() {
             return Err(RunError::Nothing(folder.into()));
         }
-        Ok(Self {
-            folder: folder.into(),
-        })
+        Ok(Self { folder: folder.into() })
     }
 
     /// Where it is.
@@ -278,11 +276,7 @@ impl RunFolder {
     }
 
     /// Writes a folder anew and puts it in the place of the one before.
-    fn replace(
-        &self,
-        name: &str,
-        write: impl FnOnce(&Path) -> Result<(), RunError>,
-    ) -> Result<(), RunError> {
+    fn replace(&self, name: &str, write: impl FnOnce(&Path) -> Result<(), RunError>) -> Result<(), RunError> {
         let current = self.folder.join(name);
         let new = self.folder.join(format!("{name}.new"));
         let old = self.folder.join(format!("{name}.old"));

@@ -184,12 +184,7 @@ pub struct Batch {
 
 impl Batch {
     /// Puts samples together; computed on all threads.
-    pub fn new(
-        front_end: &FrontEnd<'_>,
-        scaler: &StandardScaler,
-        clips: &[ClipFrames],
-        samples: &[Sample],
-    ) -> Self {
+    pub fn new(front_end: &FrontEnd<'_>, scaler: &StandardScaler, clips: &[ClipFrames], samples: &[Sample]) -> Self {
         use rayon::prelude::*;
 
         let coefficients = scaler.mean.len();
@@ -228,12 +223,7 @@ impl Batch {
 const SORTED_BATCHES: usize = 24;
 
 /// Divides an epoch's samples into batches of similar length, in random order.
-pub fn batches(
-    mut samples: Vec<Sample>,
-    batch: usize,
-    seed: u64,
-    epoch: usize,
-) -> Vec<Vec<Sample>> {
+pub fn batches(mut samples: Vec<Sample>, batch: usize, seed: u64, epoch: usize) -> Vec<Vec<Sample>> {
     let mut random = stream(seed, Purpose::Order, epoch as u64, 0);
     samples.shuffle(&mut random);
     let mut batches = Vec::with_capacity(samples.len().div_ceil(batch));

@@ -44,9 +44,7 @@ mod tests {
 
     #[test]
     fn streams_are_repeatable_and_distinct() {
-        let draw = |seed, first, second| {
-            stream(seed, Purpose::Sample, first, second).random::<u64>()
-        };
+        let draw = |seed, first, second| stream(seed, Purpose::Sample, first, second).random::<u64>();
         assert_eq!(draw(1, 2, 3), draw(1, 2, 3));
         let all = [draw(1, 2, 3), draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 4)];
         let distinct: std::collections::BTreeSet<_> = all.into_iter().collect();

@@ -147,7 +147,9 @@ mod tests {
 
     fn speakers() -> Vec<String> {
         let crema = (1001..=1072).map(|actor| format!("crema-d/{actor}"));
-        crema.chain((3..=10).map(|speaker| format!("emo-db/{speaker:02}"))).collect()
+        crema
+            .chain((3..=10).map(|speaker| format!("emo-db/{speaker:02}")))
+            .collect()
     }
 
     fn draw(seed: u64) -> SpeakerSplit {
@@ -161,11 +163,7 @@ mod tests {
             let own = split.speakers(side).into_iter();
             own.filter(|speaker| speaker.starts_with(corpus)).count()
         };
-        for (side, crema, emo) in [
-            (Side::Train, 48, 6),
-            (Side::Validation, 12, 1),
-            (Side::Test, 12, 1),
-        ] {
+        for (side, crema, emo) in [(Side::Train, 48, 6), (Side::Validation, 12, 1), (Side::Test, 12, 1)] {
             assert_eq!((count(side, "crema-d"), count(side, "emo-db")), (crema, emo));
         }
         assert!(speakers().iter().all(|speaker| split.side(speaker).is_some()));

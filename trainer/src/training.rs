@@ -152,12 +152,7 @@ pub fn train(
     Ok(folder.load_best(&device)?.1)
 }
 
-fn validation_batches(
-    data: &Dataset,
-    sampler: &Sampler<'_>,
-    front_end: &FrontEnd<'_>,
-    batch: usize,
-) -> Vec<Batch> {
+fn validation_batches(data: &Dataset, sampler: &Sampler<'_>, front_end: &FrontEnd<'_>, batch: usize) -> Vec<Batch> {
     let mut samples: Vec<_> = (0..data.validation.len())
         .map(|clip| sampler.validation(clip))
         .collect();

@@ -24,7 +24,11 @@ fn succeed(arguments: &[&str]) -> Output {
 /// What a command that must fail says.
 fn fail(arguments: &[&str]) -> String {
     let output = trainer(arguments);
-    assert!(!output.status.success(), "{arguments:?} succeeded: {}", text(&output.stdout));
+    assert!(
+        !output.status.success(),
+        "{arguments:?} succeeded: {}",
+        text(&output.stdout)
+    );
     let message = text(&output.stderr);
     assert!(!message.contains("panicked"), "{message}");
     message
@@ -86,16 +90,21 @@ fn from_recordings_to_predictions() {
     let place = Place::new();
     let trained = place.train("run", &[]);
     let report = text(&trained.stderr);
-    assert!(report.contains("emo-db: 108 clips") && report.contains("best epoch"), "{report}");
+    assert!(
+        report.contains("emo-db: 108 clips") && report.contains("best epoch"),
+        "{report}"
+    );
 
     // The six tones are easy to tell apart.
     let log = lines(&place.path("run/log.jsonl"));
-    let best = log.iter().map(|epoch| epoch["validation_uar"].as_f64().unwrap()).fold(0.0, f64::max);
+    let best = log
+        .iter()
+        .map(|epoch| epoch["validation_uar"].as_f64().unwrap())
+        .fold(0.0, f64::max);
     assert!(best > 0.9, "validation UAR {best}: {report}");
     assert!(log.last().unwrap()["loss"].as_f64() < log[0]["loss"].as_f64());
 
-    let run: Value =
-        serde_json::from_str(&std::fs::read_to_string(place.path("run/run.json")).unwrap()).unwrap();
+    let run: Value = serde_json::from_str(&std::fs::read_to_string(place.path("run/run.json")).unwrap()).unwrap();
     let side = |name: &str| run["speakers"][name].as_array().unwrap().len();
     assert_eq!((side("train"), side("validation"), side("test")), (4, 1, 1));
 
@@ -104,11 +113,15 @@ fn from_recordings_to_predictions() {
 
     let corpus = place.corpus();
     let card = place.text("card.md");
-    let evaluate =
-        ["evaluate", "--model", &model, "--corpus", &corpus, "--run", &run, "--json", "--card", &card];
+    let evaluate = [
+        "evaluate", "--model", &model, "--corpus", &corpus, "--run", &run, "--json", "--card", &card,
+    ];
     let evaluated = succeed(&evaluate);
     let figures = json(&evaluated);
-    assert_eq!((figures["clips"].as_u64(), figures["speakers"].as_u64()), (Some(18), Some(1)));
+    assert_eq!(
+        (figures["clips"].as_u64(), figures["speakers"].as_u64()),
+        (Some(18), Some(1))
+    );
     assert!(figures["uar"].as_f64().unwrap() > 0.8, "{figures}");
     for key in ["accuracy", "macro_f1", "per_class_recall", "confusion", "ece"] {
         assert!(!figures[key].is_null(), "{key}: {figures}");
@@ -119,7 +132,10 @@ fn from_recordings_to_predictions() {
     }
     let table = succeed(&["evaluate", "--model", &model, "--corpus", &corpus, "--session", "cold"]);
     let table = text(&table.stdout);
-    assert!(table.contains("108 clips of 6 speakers, cold") && table.contains("UAR"), "{table}");
+    assert!(
+        table.contains("108 clips of 6 speakers, cold") && table.contains("UAR"),
+        "{table}"
+    );
 
     // The figures travel inside the model.
     let evaluation = place.path("evaluation.json");
@@ -156,7 +172,9 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     place.train("again", &["--resume"]);
     let strip = |run: &str| -> Vec<_> {
         let epochs = lines(&place.path(&format!("{run}/log.jsonl"))).into_iter();
-        epochs.map(|epoch| (epoch["loss"].clone(), epoch["validation_loss"].clone())).collect()
+        epochs
+            .map(|epoch| (epoch["loss"].clone(), epoch["validation_loss"].clone()))
+            .collect()
     };
     assert_eq!(strip("whole"), strip("again"));
 }
@@ -166,12 +184,21 @@ fn bad_input_is_explained() {
     let place = Place::new();
     let (corpus, out) = (place.corpus(), place.text("out"));
     let unknown = fail(&["train", "--corpus", "iemocap=somewhere", "--out", &out]);
-    assert!(unknown.contains("no corpus named `iemocap`") && unknown.contains("emo-db"), "{unknown}");
+    assert!(
+        unknown.contains("no corpus named `iemocap`") && unknown.contains("emo-db"),
+        "{unknown}"
+    );
     let missing = fail(&["train", "--corpus", "emo-db=/nowhere/at/all", "--out", &out]);
-    assert!(missing.contains("/nowhere/at/all") && missing.contains("cannot be read"), "{missing}");
+    assert!(
+        missing.contains("/nowhere/at/all") && missing.contains("cannot be read"),
+        "{missing}"
+    );
     let empty = format!("crema-d={}", place.text("emo-db"));
     let empty = fail(&["train", "--corpus", &empty, "--out", &out]);
-    assert!(empty.contains("no clip of corpus crema-d") && empty.contains("108 other files"), "{empty}");
+    assert!(
+        empty.contains("no clip of corpus crema-d") && empty.contains("108 other files"),
+        "{empty}"
+    );
 
     std::fs::write(place.path("bad.toml"), TINY_RECIPE.replace("pool = 4", "pools = 4")).unwrap();
     let bad = place.text("bad.toml");
@@ -184,7 +211,10 @@ fn bad_input_is_explained() {
     let noise = fail(&["evaluate", "--model", &place.text("noise.onnx"), "--corpus", &corpus]);
     assert!(noise.contains("ONNX"), "{noise}");
     let absent = fail(&["predict", "--model", &place.text("none.onnx"), &out]);
-    assert!(absent.contains("none.onnx") && absent.contains("cannot be read"), "{absent}");
+    assert!(
+        absent.contains("none.onnx") && absent.contains("cannot be read"),
+        "{absent}"
+    );
 }
 
 #[test]
@@ -193,13 +223,19 @@ fn a_run_is_not_overwritten_and_seen_speakers_are_refused() {
     place.train("run", &["--epochs", "1"]);
     let (corpus, run, model) = (place.corpus(), place.text("run"), place.text("model.onnx"));
     let again = fail(&["train", "--corpus", &corpus, "--out", &run]);
-    assert!(again.contains("holds a run already") && again.contains("--resume"), "{again}");
+    assert!(
+        again.contains("holds a run already") && again.contains("--resume"),
+        "{again}"
+    );
     succeed(&["export", "--run", &run, "--out", &model]);
 
     // Only the speakers that were seen.
-    let record: Value =
-        serde_json::from_str(&std::fs::read_to_string(place.path("run/run.json")).unwrap()).unwrap();
-    let test = record["speakers"]["test"][0].as_str().unwrap().trim_start_matches("emo-db/").to_string();
+    let record: Value = serde_json::from_str(&std::fs::read_to_string(place.path("run/run.json")).unwrap()).unwrap();
+    let test = record["speakers"]["test"][0]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("emo-db/")
+        .to_string();
     for letter in LETTERS {
         for version in ['a', 'b', 'c'] {
             std::fs::remove_file(place.path(&format!("emo-db/{test}a01{letter}{version}.wav"))).unwrap();
@@ -229,10 +265,12 @@ fn defective_clips_are_dropped_by_name() {
     // Everybody but the test speaker is decoded, so the seed is one that tests another speaker.
     let trained = place.train("run", &["--epochs", "1", "--seed", "1"]);
     let report = text(&trained.stderr);
-    let record: Value =
-        serde_json::from_str(&std::fs::read_to_string(place.path("run/run.json")).unwrap()).unwrap();
+    let record: Value = serde_json::from_str(&std::fs::read_to_string(place.path("run/run.json")).unwrap()).unwrap();
     let test = record["speakers"]["test"][0].as_str().unwrap();
-    assert!(["emo-db/07", "emo-db/08"].contains(&test), "choose another seed: {test}");
+    assert!(
+        ["emo-db/07", "emo-db/08"].contains(&test),
+        "choose another seed: {test}"
+    );
     for (name, reason) in [
         ("03a02Ta.wav", "another label"),
         ("03a01Wa.wav", "another label"),

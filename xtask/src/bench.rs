@@ -21,10 +21,15 @@ impl Arguments {
         bundle::release(&["affekt-tests"])?;
         let program = workspace::target()?.join("release").join(format!("bench{EXE_SUFFIX}"));
         let mut command = Command::new(program);
-        command.arg("--onnxruntime").arg(python::onnxruntime()?).env("AFFEKT_BUNDLES", workspace::bundles()?);
+        command
+            .arg("--onnxruntime")
+            .arg(python::onnxruntime()?)
+            .env("AFFEKT_BUNDLES", workspace::bundles()?);
         if !self.alone {
             let requirements = workspace::root().join("tests/bench/requirements.txt");
-            command.arg("--python").arg(python::with_requirements("bench-python", &requirements)?);
+            command
+                .arg("--python")
+                .arg(python::with_requirements("bench-python", &requirements)?);
         }
         run(command.args(self.part))
     }

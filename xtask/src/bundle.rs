@@ -9,11 +9,7 @@ use crate::workspace;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Options of `cargo build`, e.g. --target or --profile.
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "OPTIONS"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     options: Vec<String>,
 }
 
@@ -21,7 +17,10 @@ impl Arguments {
     /// Bundles, and leaves the bundles in [`workspace::bundles`].
     pub fn run(self) -> color_eyre::Result<()> {
         let mut options = self.options;
-        if !options.iter().any(|option| option.starts_with("--profile") || option == "--release") {
+        if !options
+            .iter()
+            .any(|option| option.starts_with("--profile") || option == "--release")
+        {
             options.push("--release".to_owned());
         }
         build(&[], &options)?;
@@ -46,7 +45,11 @@ fn release_options() -> Vec<String> {
 
 fn build(beside: &[&str], options: &[String]) -> color_eyre::Result<()> {
     enter_workspace()?;
-    let packages: Vec<String> = [&[workspace::PLUGIN], beside].concat().into_iter().map(str::to_owned).collect();
+    let packages: Vec<String> = [&[workspace::PLUGIN], beside]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     // anyhow's error, as nice-plug's bundler returns it, is no std error: its text says it all.
     nice_plug_xtask::build(&packages, options).map_err(|error| eyre!("{error:#}"))
 }

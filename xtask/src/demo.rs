@@ -3,9 +3,7 @@ use std::{env::consts::EXE_SUFFIX, path::PathBuf, process::Command, time::Instan
 use clap::Args;
 use color_eyre::eyre::WrapErr;
 
-use crate::{
-    bundle, cargo::run, workspace,
-};
+use crate::{bundle, cargo::run, workspace};
 
 /// Bundles the plugin, plays a vocal through the bundle in a host, and shows what it hears.
 #[derive(Debug, Args)]
@@ -31,12 +29,12 @@ impl Arguments {
         bundle::release(&["affekt-tests"])?;
         let program = workspace::target()?.join("release").join(format!("demo{EXE_SUFFIX}"));
         run(Command::new(program)
-        .arg("--format")
-        .arg(&self.format)
-        .arg("--out")
-        .arg(workspace::target()?.join("demo"))
-        .args(vocals)
-        .env("AFFEKT_BUNDLES", workspace::bundles()?))?;
+            .arg("--format")
+            .arg(&self.format)
+            .arg("--out")
+            .arg(workspace::target()?.join("demo"))
+            .args(vocals)
+            .env("AFFEKT_BUNDLES", workspace::bundles()?))?;
         eprintln!("Done in {:.1} s.", start.elapsed().as_secs_f64());
         Ok(())
     }

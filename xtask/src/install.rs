@@ -17,14 +17,10 @@ impl Arguments {
     pub fn run(self) -> color_eyre::Result<()> {
         bundle::release(&[])?;
         let bundles = workspace::bundles()?;
-        for (bundle, folder) in [
-            ("Affekt.vst3", vst3_folder()?),
-            ("Affekt.clap", clap_folder()?),
-        ] {
+        for (bundle, folder) in [("Affekt.vst3", vst3_folder()?), ("Affekt.clap", clap_folder()?)] {
             let installed = folder.join(bundle);
-            replace(&bundles.join(bundle), &installed).wrap_err_with(|| {
-                format!("{bundle} cannot be installed into {}", folder.display())
-            })?;
+            replace(&bundles.join(bundle), &installed)
+                .wrap_err_with(|| format!("{bundle} cannot be installed into {}", folder.display()))?;
             println!("Installed {}", installed.display());
         }
         println!("Let your host scan for new plugins, and insert Affekt on a vocal track.");

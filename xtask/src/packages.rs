@@ -11,9 +11,7 @@ use crate::cargo::run;
 pub fn install(packages: &[&str], purpose: &str) -> color_eyre::Result<()> {
     let names = packages.join(" ");
     if !cfg!(target_os = "linux") || !succeeds("apt-get", &["--version"]) {
-        bail!(
-            "{names} (or what your system calls it) is needed to {purpose}: install it and try again"
-        );
+        bail!("{names} (or what your system calls it) is needed to {purpose}: install it and try again");
     }
     let Some(mut prefix) = root_prefix() else {
         bail!("{names} is needed to {purpose}: run `sudo apt-get install {names}` and try again");

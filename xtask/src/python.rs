@@ -33,8 +33,7 @@ pub fn onnxruntime() -> color_eyre::Result<PathBuf> {
     install(&environment, &["--no-deps", WHEEL]).wrap_err_with(|| {
         format!("{WHEEL} could not be fetched: go online, or set {LIBRARY_VARIABLE} to an ONNX Runtime library")
     })?;
-    find_library(&environment)
-        .ok_or_eyre("the onnxruntime wheel holds no library, remove target/python and try again")
+    find_library(&environment).ok_or_eyre("the onnxruntime wheel holds no library, remove target/python and try again")
 }
 
 /// A Python with the packages of a requirements file, in an environment `name` below `target`; made on the first call.
@@ -52,12 +51,23 @@ pub fn with_requirements(name: &str, requirements: &Path) -> color_eyre::Result<
 }
 
 fn interpreter(environment: &Path) -> PathBuf {
-    environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+    environment.join(if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    })
 }
 
 fn install(environment: &Path, packages: &[&str]) -> color_eyre::Result<()> {
     run(Command::new(interpreter(environment))
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--only-binary=:all:",
+        ])
         .args(packages))
 }
 
@@ -68,9 +78,7 @@ fn create(environment: &Path, purpose: &str) -> color_eyre::Result<()> {
     if !packages::succeeds(program, &["-c", "import ensurepip, venv"]) {
         packages::install(&["python3", "python3-venv"], purpose)?;
     }
-    run(Command::new(program)
-        .args(["-m", "venv", "--clear"])
-        .arg(environment))
+    run(Command::new(program).args(["-m", "venv", "--clear"]).arg(environment))
 }
 
 fn find_library(environment: &Path) -> Option<PathBuf> {

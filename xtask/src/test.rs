@@ -18,11 +18,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Arguments of `cargo test`, e.g. a name that the tests to be run contain.
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "ARGUMENTS"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<String>,
 }
 
@@ -48,7 +44,9 @@ impl Arguments {
             run(cargo(["build", "--release", "--lib", "--bins", "--tests"]).args(EVERYTHING))
         })?;
         steps.time("bundle", bundle::pack)?;
-        steps.time("debug module", || run(&mut cargo(["build", "--package", workspace::PLUGIN])))?;
+        steps.time("debug module", || {
+            run(&mut cargo(["build", "--package", workspace::PLUGIN]))
+        })?;
 
         let target = workspace::target()?;
         let mut command = cargo(["test", "--release", "--no-fail-fast"]);
@@ -57,8 +55,14 @@ impl Arguments {
             .args(&self.arguments)
             .env(python::LIBRARY_VARIABLE, library)
             .env("AFFEKT_BUNDLES", workspace::bundles()?)
-            .env("AFFEKT_CHECKED_MODULE", target.join("debug").join(format!("{DLL_PREFIX}affekt{DLL_SUFFIX}")))
-            .env("AFFEKT_TRAINER", target.join("release").join(format!("affekt-trainer{EXE_SUFFIX}")));
+            .env(
+                "AFFEKT_CHECKED_MODULE",
+                target.join("debug").join(format!("{DLL_PREFIX}affekt{DLL_SUFFIX}")),
+            )
+            .env(
+                "AFFEKT_TRAINER",
+                target.join("release").join(format!("affekt-trainer{EXE_SUFFIX}")),
+            );
         let (tally, succeeded) = steps.time("tests", || watch(&mut command))?;
 
         println!("\nSummary");
@@ -83,11 +87,7 @@ struct Steps {
 }
 
 impl Steps {
-    fn time<T>(
-        &mut self,
-        name: &'static str,
-        step: impl FnOnce() -> color_eyre::Result<T>,
-    ) -> color_eyre::Result<T> {
+    fn time<T>(&mut self, name: &'static str, step: impl FnOnce() -> color_eyre::Result<T>) -> color_eyre::Result<T> {
         let start = Instant::now();
         let result = step();
         self.durations.push((name, start.elapsed()));
@@ -127,10 +127,7 @@ impl Tally {
         let Some((_, counts)) = line.split_once("test result: ") else {
             return;
         };
-        let words: Vec<&str> = counts
-            .split([' ', ';', '.'])
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words: Vec<&str> = counts.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
         for pair in words.windows(2) {
             let Ok(count) = pair[0].parse::<usize>() else {
                 continue;

@@ -17,8 +17,7 @@ pub fn root() -> &'static Path {
 
 /// The folder that cargo builds into: this program lies in it, wherever the user has put it.
 pub fn target() -> color_eyre::Result<PathBuf> {
-    let program =
-        std::env::current_exe().wrap_err("the system does not tell where this program lies")?;
+    let program = std::env::current_exe().wrap_err("the system does not tell where this program lies")?;
     let target = program
         .ancestors()
         .nth(2)

@@ -25,9 +25,21 @@ pub struct Sizes {
 }
 
 /// The design's network.
-pub const FULL: Sizes = Sizes { coefficients: 64, filters: 256, layers: 4, hidden: 128, dense: 64 };
+pub const FULL: Sizes = Sizes {
+    coefficients: 64,
+    filters: 256,
+    layers: 4,
+    hidden: 128,
+    dense: 64,
+};
 /// A network of a few kilobytes that loads in milliseconds.
-pub const TINY: Sizes = Sizes { coefficients: 3, filters: 4, layers: 1, hidden: 2, dense: 3 };
+pub const TINY: Sizes = Sizes {
+    coefficients: 3,
+    filters: 4,
+    layers: 1,
+    hidden: 2,
+    dense: 3,
+};
 
 /// Width of the Conv1d kernel, in frames.
 const KERNEL: usize = 5;
@@ -46,21 +58,34 @@ pub fn contract(sizes: Sizes) -> Contract {
         metrics: [("uar".to_owned(), 1.0 / 6.0)].into(),
         date: "2026-01-01".into(),
     };
-    Contract { features, window_frames: 300, hop_frames: 10, card }
+    Contract {
+        features,
+        window_frames: 300,
+        hop_frames: 10,
+        card,
+    }
 }
 
 /// A complete model file.
 pub fn model(sizes: Sizes, seed: u64) -> Vec<u8> {
     let mut graph = body(sizes, seed);
     graph.node("Div", &["logits", "temperature"], &["tempered"], &[]);
-    graph.node("Softmax", &["tempered"], &[PROBABILITIES], &[("axis", Attribute::Int(-1))]);
+    graph.node(
+        "Softmax",
+        &["tempered"],
+        &[PROBABILITIES],
+        &[("axis", Attribute::Int(-1))],
+    );
     declare(&mut graph, sizes.coefficients);
     graph.finish(&contract(sizes))
 }
 
 /// Declares the input and outputs that the contract asks for.
 pub fn declare(graph: &mut Graph, coefficients: usize) {
-    graph.input(INPUT, &[Dim::Fixed(1), Dim::Dynamic("frames"), Dim::Fixed(coefficients)]);
+    graph.input(
+        INPUT,
+        &[Dim::Fixed(1), Dim::Dynamic("frames"), Dim::Fixed(coefficients)],
+    );
     graph.output(PROBABILITIES, &[Dim::Fixed(1), Dim::Fixed(6)]);
     graph.output(LOGITS, &[Dim::Fixed(1), Dim::Fixed(6)]);
 }
@@ -76,7 +101,10 @@ pub fn edited(onnx: &[u8], change: impl FnOnce(&mut pb::ModelProto)) -> Vec<u8> 
 pub fn with_metadata(onnx: &[u8], key: &str, value: Option<&str>) -> Vec<u8> {
     edited(onnx, |proto| {
         proto.metadata_props.retain(|entry| entry.key != key);
-        let entry = value.map(|value| pb::StringStringEntryProto { key: key.into(), value: value.into() });
+        let entry = value.map(|value| pb::StringStringEntryProto {
+            key: key.into(),
+            value: value.into(),
+        });
         proto.metadata_props.extend(entry);
     })
 }
@@ -96,7 +124,13 @@ pub fn value(name: &str, dims: &[Dim]) -> pb::ValueInfoProto {
 
 /// Everything up to the logits; a constant `temperature` is there too.
 pub fn body(sizes: Sizes, seed: u64) -> Graph {
-    let Sizes { coefficients, filters, layers, hidden, dense } = sizes;
+    let Sizes {
+        coefficients,
+        filters,
+        layers,
+        hidden,
+        dense,
+    } = sizes;
     let mut random = Random(seed);
     let mut graph = Graph::new();
     graph.floats("scaler.mean", &[coefficients], &random.uniform(coefficients, 5.0));
@@ -107,31 +141,55 @@ pub fn body(sizes: Sizes, seed: u64) -> Graph {
     let weights = random.layer(filters * coefficients * KERNEL, coefficients * KERNEL);
     graph.floats("conv.weight", &[filters, coefficients, KERNEL], &weights);
     graph.floats("conv.bias", &[filters], &random.uniform(filters, 0.1));
-    graph.node("Transpose", &["scaled"], &["channels"], &[("perm", Attribute::Ints(vec![0, 2, 1]))]);
+    graph.node(
+        "Transpose",
+        &["scaled"],
+        &["channels"],
+        &[("perm", Attribute::Ints(vec![0, 2, 1]))],
+    );
     let half = (KERNEL / 2) as i64;
     graph.node(
         "Conv",
         &["channels", "conv.weight", "conv.bias"],
         &["convolved"],
-        &[("kernel_shape", Attribute::Ints(vec![KERNEL as i64])), ("pads", Attribute::Ints(vec![half, half]))],
+        &[
+            ("kernel_shape", Attribute::Ints(vec![KERNEL as i64])),
+            ("pads", Attribute::Ints(vec![half, half])),
+        ],
     );
     graph.node("Relu", &["convolved"], &["rectified"], &[]);
     graph.node(
         "MaxPool",
         &["rectified"],
         &["pooled"],
-        &[("kernel_shape", Attribute::Ints(vec![POOL])), ("strides", Attribute::Ints(vec![POOL]))],
+        &[
+            ("kernel_shape", Attribute::Ints(vec![POOL])),
+            ("strides", Attribute::Ints(vec![POOL])),
+        ],
     );
 
     // ONNX's LSTM takes [time, batch, values] and gives [time, directions, batch, units].
-    graph.node("Transpose", &["pooled"], &["steps.0"], &[("perm", Attribute::Ints(vec![2, 0, 1]))]);
+    graph.node(
+        "Transpose",
+        &["pooled"],
+        &["steps.0"],
+        &[("perm", Attribute::Ints(vec![2, 0, 1]))],
+    );
     graph.ints("axis.0", &[1], &[0]);
     graph.ints("axis.1", &[1], &[1]);
     let mut width = filters;
     for layer in 0..layers {
         let name = |part: &str| format!("lstm.{layer}.{part}");
-        let input = graph.floats(&name("w"), &[1, 4 * hidden, width], &random.layer(4 * hidden * width, width));
-        let state = graph.floats(&name("r"), &[1, 4 * hidden, hidden], &random.layer(4 * hidden * hidden, hidden));
+        let input = graph.floats(
+            &name("w"),
+            &[1, 4 * hidden, width],
+            &random.layer(4 * hidden * width, width),
+        );
+        let state = graph.floats(
+            &name("r"),
+            &[1, 4 * hidden, hidden],
+            &random.layer(4 * hidden * hidden, hidden),
+        );
         let bias = graph.floats(&name("b"), &[1, 8 * hidden], &random.uniform(8 * hidden, 0.1));
         graph.node(
             "LSTM",
@@ -139,21 +197,45 @@ pub fn body(sizes: Sizes, seed: u64) -> Graph {
             &[&name("y"), &name("last")],
             &[("hidden_size", Attribute::Int(hidden as i64))],
         );
-        graph.node("Squeeze", &[&name("y"), "axis.1"], &[&format!("steps.{}", layer + 1)], &[]);
+        graph.node(
+            "Squeeze",
+            &[&name("y"), "axis.1"],
+            &[&format!("steps.{}", layer + 1)],
+            &[],
+        );
         width = hidden;
     }
-    graph.node("Squeeze", &[&format!("lstm.{}.last", layers - 1), "axis.0"], &["summary"], &[]);
+    graph.node(
+        "Squeeze",
+        &[&format!("lstm.{}.last", layers - 1), "axis.0"],
+        &["summary"],
+        &[],
+    );
 
     let transposed = [("transB", Attribute::Int(1))];
     graph.floats("dense.weight", &[dense, hidden], &random.layer(dense * hidden, hidden));
     graph.floats("dense.bias", &[dense], &random.uniform(dense, 0.1));
-    graph.node("Gemm", &["summary", "dense.weight", "dense.bias"], &["dense"], &transposed);
+    graph.node(
+        "Gemm",
+        &["summary", "dense.weight", "dense.bias"],
+        &["dense"],
+        &transposed,
+    );
     graph.node("Relu", &["dense"], &["hidden"], &[]);
     // Larger than a trained layer's start, so that the emotions differ visibly.
-    let weights: Vec<f32> = random.layer(6 * dense, dense).iter().map(|weight| weight * 8.0).collect();
+    let weights: Vec<f32> = random
+        .layer(6 * dense, dense)
+        .iter()
+        .map(|weight| weight * 8.0)
+        .collect();
     graph.floats("logits.weight", &[6, dense], &weights);
     graph.floats("logits.bias", &[6], &random.uniform(6, 0.5));
-    graph.node("Gemm", &["hidden", "logits.weight", "logits.bias"], &[LOGITS], &transposed);
+    graph.node(
+        "Gemm",
+        &["hidden", "logits.weight", "logits.bias"],
+        &[LOGITS],
+        &transposed,
+    );
     graph.floats("temperature", &[1], &[1.3]);
     graph
 }
@@ -169,7 +251,10 @@ pub struct Random(pub u64);
 impl Random {
     /// The next value, uniform within ±`range`.
     pub fn next(&mut self, range: f32) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0) * range
     }
 

@@ -22,7 +22,13 @@ pub fn show(page: &Page<'_>, reading: &Reading, model: &ModelState) {
 
     if let ModelState::Running(info) = model {
         let (right, width) = (page.size().x, page.size().x * MODEL_WIDTH);
-        let name = page.set(&format!("{} {}", info.name, info.version), words(type_size::SMALL), TEXT, width, 1);
+        let name = page.set(
+            &format!("{} {}", info.name, info.version),
+            words(type_size::SMALL),
+            TEXT,
+            width,
+            1,
+        );
         page.write(&name, right, 0.0, Align2::RIGHT_TOP);
         let runtime = page.set(&info.runtime, words(type_size::SMALL), QUIET, width, 1);
         page.write(&runtime, right, 17.0, Align2::RIGHT_TOP);
@@ -33,11 +39,23 @@ pub fn show(page: &Page<'_>, reading: &Reading, model: &ModelState) {
         Some(index) => {
             let [red, green, blue] = EMOTIONS[index].color();
             let color = Color32::from_rgb(red, green, blue);
-            let word = page.set(title(EMOTIONS[index]), words(type_size::DISPLAY), color, page.size().x, 1);
+            let word = page.set(
+                title(EMOTIONS[index]),
+                words(type_size::DISPLAY),
+                color,
+                page.size().x,
+                1,
+            );
             page.write(&word, 0.0, middle, Align2::LEFT_CENTER);
         }
         None => {
-            let word = page.set("Waiting for a voice", words(type_size::DISPLAY), QUIET, page.size().x, 1);
+            let word = page.set(
+                "Waiting for a voice",
+                words(type_size::DISPLAY),
+                QUIET,
+                page.size().x,
+                1,
+            );
             page.write(&word, 0.0, middle, Align2::LEFT_CENTER);
         }
     }

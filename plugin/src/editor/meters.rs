@@ -18,7 +18,7 @@ const VALUE_WIDTH: f32 = 72.0;
 /// Thickness of a bar.
 const BAR_HEIGHT: f32 = 12.0;
 /// Time in which a bar covers most of the way to a new value, in seconds. Values come every 100 ms; without it they jump.
-const EASE_S: f32 = 0.06;
+const EASE_S: f64 = 0.04;
 /// Opacity of the bars while the values hold.
 const HELD_OPACITY: f32 = 0.55;
 
@@ -26,13 +26,16 @@ const HELD_OPACITY: f32 = 0.55;
 #[derive(Default)]
 pub struct Meters {
     lengths: [f32; 6],
+    /// When they were drawn last, in seconds.
+    drawn_s: f64,
 }
 
 impl Meters {
     /// Draws them.
     pub fn show(&mut self, page: &Page<'_>, reading: &Reading) {
-        let passed_s = page.ui.input(|input| input.stable_dt);
-        let ease = 1.0 - (-passed_s / EASE_S).exp();
+        let now_s = page.ui.input(|input| input.time);
+        let passed_s = now_s - std::mem::replace(&mut self.drawn_s, now_s);
+        let ease = 1.0 - (-passed_s / EASE_S).exp() as f32;
         let row = (page.size().y - TOP - BOTTOM) / EMOTIONS.len() as f32;
         let bar_width = page.size().x - NAME_WIDTH - VALUE_WIDTH;
         for (index, emotion) in EMOTIONS.into_iter().enumerate() {

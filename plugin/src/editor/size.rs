@@ -27,8 +27,13 @@ struct Shared {
 
 impl Default for EditorSize {
     fn default() -> Self {
-        let shared = Shared { logical: AtomicU64::new(packed(DEFAULT)), scale_factor: AtomicF64::new(1.0) };
-        Self { shared: Arc::new(shared) }
+        let shared = Shared {
+            logical: AtomicU64::new(packed(DEFAULT)),
+            scale_factor: AtomicF64::new(1.0),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 }
 

@@ -32,7 +32,11 @@ pub struct StatusLine {
 impl StatusLine {
     /// Of the instance behind `link`.
     pub fn new(link: Arc<Link>) -> Self {
-        Self { link, blocks: None, last_block_s: f64::NEG_INFINITY }
+        Self {
+            link,
+            blocks: None,
+            last_block_s: f64::NEG_INFINITY,
+        }
     }
 
     /// Looks. `blocks`: blocks processed, ever.
@@ -58,7 +62,9 @@ pub fn show(page: &Page<'_>, status: &Status) {
     let first_row = page.set(" ", words(type_size::SMALL), TEXT, width, 1);
     page.dot(DOT, top + 12.0 + page.height_of(&first_row) / 2.0, DOT, color(status));
     if set.elided {
-        page.ui.interact(rect, Id::unique("status"), Sense::hover()).on_hover_text(sentence);
+        page.ui
+            .interact(rect, Id::unique("status"), Sense::hover())
+            .on_hover_text(sentence);
     }
 }
 

@@ -54,7 +54,12 @@ impl<'a> Page<'a> {
         let scale = (window.width() / DEFAULT.0 as f32).min(window.height() / DEFAULT.1 as f32);
         let painter = ui.painter();
         painter.rect_filled(window, 0.0, GROUND);
-        Self { ui, painter, area: window.shrink(MARGIN * scale), scale }
+        Self {
+            ui,
+            painter,
+            area: window.shrink(MARGIN * scale),
+            scale,
+        }
     }
 
     /// Width and height in units; at least the default size less the margins.
@@ -74,12 +79,17 @@ impl<'a> Page<'a> {
 
     /// Fills a rectangle in units, with round ends.
     pub fn bar(&self, x: f32, y: f32, width: f32, height: f32, color: Color32) {
-        self.painter.rect_filled(self.rect(x, y, width, height), height.min(width) / 2.0 * self.scale, color);
+        self.painter.rect_filled(
+            self.rect(x, y, width, height),
+            height.min(width) / 2.0 * self.scale,
+            color,
+        );
     }
 
     /// Draws a horizontal rule across the page.
     pub fn rule(&self, y: f32) {
-        self.painter.rect_filled(self.rect(0.0, y, self.size().x, 1.0), 0.0, TRACK);
+        self.painter
+            .rect_filled(self.rect(0.0, y, self.size().x, 1.0), 0.0, TRACK);
     }
 
     /// Draws a dot around a place in units.
@@ -121,10 +131,16 @@ pub struct Font {
 
 /// The font for words.
 pub fn words(size: f32) -> Font {
-    Font { size, family: FontFamily::Proportional }
+    Font {
+        size,
+        family: FontFamily::Proportional,
+    }
 }
 
 /// The font for numerals, which all have the same width.
 pub fn numerals(size: f32) -> Font {
-    Font { size, family: FontFamily::Monospace }
+    Font {
+        size,
+        family: FontFamily::Monospace,
+    }
 }

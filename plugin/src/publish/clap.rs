@@ -76,9 +76,16 @@ impl Instance {
             host,
             nice_plugin: vtable,
             nice_params: params,
-            params: clap_plugin_params { get_info: Some(get_info), flush: Some(flush), ..params },
+            params: clap_plugin_params {
+                get_info: Some(get_info),
+                flush: Some(flush),
+                ..params
+            },
             nice_state: state,
-            state: clap_plugin_state { save: Some(save), ..state },
+            state: clap_plugin_state {
+                save: Some(save),
+                ..state
+            },
         });
         Some(Box::into_raw(instance).cast_const().cast())
     }
@@ -93,7 +100,9 @@ impl Instance {
 
 unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
     // SAFETY: the host passes what it got from `create`.
-    let Some(instance) = (unsafe { Instance::of(plugin) }) else { return };
+    let Some(instance) = (unsafe { Instance::of(plugin) }) else {
+        return;
+    };
     if let Some(destroy) = instance.nice_plugin.destroy {
         // SAFETY: `plugin_data` is nice-plug's, and the host destroys once.
         unsafe { destroy(plugin) };
@@ -107,17 +116,24 @@ unsafe extern "C" fn process(plugin: *const clap_plugin, process: *const clap_pr
     let (Some(instance), Some(block)) = (unsafe { (Instance::of(plugin), process.as_ref()) }) else {
         return CLAP_PROCESS_ERROR;
     };
-    let Some(process) = instance.nice_plugin.process else { return CLAP_PROCESS_ERROR };
+    let Some(process) = instance.nice_plugin.process else {
+        return CLAP_PROCESS_ERROR;
+    };
     let filter = EventFilter::new(block.in_events);
     let events = filter.events();
-    let block = clap_process { in_events: if block.in_events.is_null() { null() } else { &events }, ..*block };
+    let block = clap_process {
+        in_events: if block.in_events.is_null() { null() } else { &events },
+        ..*block
+    };
     // SAFETY: the block is the host's but for the events, which live until the end of this function.
     unsafe { process(plugin, &block) }
 }
 
 unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
     // SAFETY: the host passes what it got from `create`.
-    let Some(instance) = (unsafe { Instance::of(plugin) }) else { return null() };
+    let Some(instance) = (unsafe { Instance::of(plugin) }) else {
+        return null();
+    };
     if id.is_null() {
         return null();
     }
@@ -134,7 +150,10 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
         return null();
     }
     // SAFETY: `plugin_data` is nice-plug's.
-    instance.nice_plugin.get_extension.map_or(null(), |get_extension| unsafe { get_extension(plugin, id) })
+    instance
+        .nice_plugin
+        .get_extension
+        .map_or(null(), |get_extension| unsafe { get_extension(plugin, id) })
 }
 
 impl Instance {
@@ -150,7 +169,9 @@ impl Instance {
 
 unsafe extern "C" fn get_info(plugin: *const clap_plugin, index: u32, info: *mut clap_param_info) -> bool {
     // SAFETY: the host passes what it got from `create`.
-    let Some(instance) = (unsafe { Instance::of(plugin) }) else { return false };
+    let Some(instance) = (unsafe { Instance::of(plugin) }) else {
+        return false;
+    };
     let (Some(count), Some(get_info)) = (instance.nice_params.count, instance.nice_params.get_info) else {
         return false;
     };
@@ -158,7 +179,10 @@ unsafe extern "C" fn get_info(plugin: *const clap_plugin, index: u32, info: *mut
     // SAFETY: `plugin_data` is nice-plug's; it writes to `info`, and checks it for null.
     let filled = unsafe { index < count(plugin) && get_info(plugin, index, info) };
     // SAFETY: it was just filled in, so it is not null.
-    if filled && let Some(info) = unsafe { info.as_mut() } && is_output_id(info.id) {
+    if filled
+        && let Some(info) = unsafe { info.as_mut() }
+        && is_output_id(info.id)
+    {
         info.flags &= !(CLAP_PARAM_IS_AUTOMATABLE | CLAP_PARAM_IS_MODULATABLE);
         info.flags |= CLAP_PARAM_IS_READONLY;
     }
@@ -171,8 +195,12 @@ unsafe extern "C" fn flush(
     output: *const clap_output_events,
 ) {
     // SAFETY: the host passes what it got from `create`.
-    let Some(instance) = (unsafe { Instance::of(plugin) }) else { return };
-    let Some(flush) = instance.nice_params.flush else { return };
+    let Some(instance) = (unsafe { Instance::of(plugin) }) else {
+        return;
+    };
+    let Some(flush) = instance.nice_params.flush else {
+        return;
+    };
     let filter = EventFilter::new(input);
     let events = filter.events();
     // SAFETY: `plugin_data` is nice-plug's, and the events live until the end of this function.
@@ -184,9 +212,14 @@ unsafe extern "C" fn save(plugin: *const clap_plugin, stream: *const clap_ostrea
     let (Some(instance), Some(host_stream)) = (unsafe { (Instance::of(plugin), stream.as_ref()) }) else {
         return false;
     };
-    let Some(save) = instance.nice_state.save else { return false };
+    let Some(save) = instance.nice_state.save else {
+        return false;
+    };
     let saved = RefCell::new(Vec::new());
-    let collector = clap_ostream { ctx: (&raw const saved).cast_mut().cast(), write: Some(collect) };
+    let collector = clap_ostream {
+        ctx: (&raw const saved).cast_mut().cast(),
+        write: Some(collect),
+    };
     // SAFETY: `plugin_data` is nice-plug's, and the stream lives during the call.
     if !unsafe { save(plugin, &collector) } {
         return false;
@@ -203,7 +236,9 @@ unsafe extern "C" fn collect(stream: *const clap_ostream, bytes: *const c_void, 
     let collected = unsafe { &*(*stream).ctx.cast::<RefCell<Vec<u8>>>() };
     if size > 0 {
         // SAFETY: by CLAP's rules there are so many bytes.
-        collected.borrow_mut().extend_from_slice(unsafe { std::slice::from_raw_parts(bytes.cast(), size as usize) });
+        collected
+            .borrow_mut()
+            .extend_from_slice(unsafe { std::slice::from_raw_parts(bytes.cast(), size as usize) });
     }
     size as i64
 }
@@ -238,7 +273,10 @@ impl EventFilter {
             type_: 0,
             flags: 0,
         };
-        Self { host, silenced: Cell::new(header) }
+        Self {
+            host,
+            silenced: Cell::new(header),
+        }
     }
 
     /// The list to pass on. It points to `self`.
@@ -267,22 +305,27 @@ unsafe extern "C" fn filtered_get(list: *const clap_input_events, index: u32) ->
     };
     // SAFETY: the host's events live during the call, and the type says which one it is.
     let output = unsafe {
-        event.as_ref().is_some_and(|header| match (header.space_id, header.type_) {
-            (CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_PARAM_VALUE) => {
-                is_output_id((*event.cast::<clap_event_param_value>()).param_id)
-            }
-            (CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_PARAM_MOD) => {
-                is_output_id((*event.cast::<clap_event_param_mod>()).param_id)
-            }
-            _ => false,
-        })
+        event
+            .as_ref()
+            .is_some_and(|header| match (header.space_id, header.type_) {
+                (CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_PARAM_VALUE) => {
+                    is_output_id((*event.cast::<clap_event_param_value>()).param_id)
+                }
+                (CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_PARAM_MOD) => {
+                    is_output_id((*event.cast::<clap_event_param_mod>()).param_id)
+                }
+                _ => false,
+            })
     };
     if !output {
         return event;
     }
     // SAFETY: not null, or it would be no output.
     let time = unsafe { (*event).time };
-    filter.silenced.set(clap_event_header { time, ..filter.silenced.get() });
+    filter.silenced.set(clap_event_header {
+        time,
+        ..filter.silenced.get()
+    });
     filter.silenced.as_ptr()
 }
 
@@ -296,7 +339,11 @@ unsafe extern "C" fn plugin_count(_: *const clap_plugin_factory) -> u32 {
 }
 
 unsafe extern "C" fn plugin_descriptor(_: *const clap_plugin_factory, index: u32) -> *const clap_plugin_descriptor {
-    if index == 0 { descriptor().clap_plugin_descriptor() } else { null() }
+    if index == 0 {
+        descriptor().clap_plugin_descriptor()
+    } else {
+        null()
+    }
 }
 
 unsafe extern "C" fn create_plugin(
@@ -408,9 +455,7 @@ mod tests {
             affekt_models::EMOTIONS.map(|emotion| {
                 let mut value = f64::NAN;
                 // SAFETY: as above; the extension lives as long as the plugin.
-                assert!(unsafe {
-                    (*params).get_value.unwrap()(self.plugin, parameter_id(emotion.name()), &mut value)
-                });
+                assert!(unsafe { (*params).get_value.unwrap()(self.plugin, parameter_id(emotion.name()), &mut value) });
                 value
             })
         }
@@ -460,7 +505,10 @@ mod tests {
         fn saved(&self) -> Vec<u8> {
             let state: *const clap_plugin_state = self.extension(CLAP_EXT_STATE);
             let bytes = RefCell::new(Vec::new());
-            let stream = clap_ostream { ctx: (&raw const bytes).cast_mut().cast(), write: Some(collect) };
+            let stream = clap_ostream {
+                ctx: (&raw const bytes).cast_mut().cast(),
+                write: Some(collect),
+            };
             // SAFETY: the stream lives during the call.
             assert!(unsafe { (*state).save.unwrap()(self.plugin, &stream) });
             bytes.into_inner()
@@ -528,7 +576,11 @@ mod tests {
     fn the_host_cannot_set_an_output() {
         let hosted = Hosted::new();
         let mut event = set_value(parameter_id("angry"), 0.75);
-        let events = clap_input_events { ctx: (&raw mut event).cast(), size: Some(one), get: Some(first) };
+        let events = clap_input_events {
+            ctx: (&raw mut event).cast(),
+            size: Some(one),
+            get: Some(first),
+        };
         let params: *const clap_plugin_params = hosted.extension(CLAP_EXT_PARAMS);
         // SAFETY: the events live during the call.
         unsafe { (*params).flush.unwrap()(hosted.plugin, &events, null()) };
@@ -542,7 +594,11 @@ mod tests {
     fn only_events_of_outputs_are_silenced() {
         for (id, silenced) in [(parameter_id("sad"), true), (parameter_id("response"), false)] {
             let mut event = set_value(id, 0.5);
-            let host = clap_input_events { ctx: (&raw mut event).cast(), size: Some(one), get: Some(first) };
+            let host = clap_input_events {
+                ctx: (&raw mut event).cast(),
+                size: Some(one),
+                get: Some(first),
+            };
             let filter = EventFilter::new(&host);
             let events = filter.events();
             // SAFETY: list, filter and event live.
@@ -605,7 +661,10 @@ mod tests {
         let json = br#"{"version":"0.0.1","params":{"angry":{"f32":0.5}},"fields":{"editor-size":"[700,500]"}}"#;
         let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
         bytes.extend_from_slice(json);
-        let stream = clap_istream { ctx: (&raw mut bytes).cast(), read: Some(read) };
+        let stream = clap_istream {
+            ctx: (&raw mut bytes).cast(),
+            read: Some(read),
+        };
         let state: *const clap_plugin_state = hosted.extension(CLAP_EXT_STATE);
         // SAFETY: the stream lives during the call.
         assert!(unsafe { (*state).load.unwrap()(hosted.plugin, &stream) });
@@ -616,13 +675,19 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         let hosted = Hosted::new();
-        assert!(hosted.extension::<c_void>(CLAP_EXT_GUI).is_null(), "this host has no windows");
+        assert!(
+            hosted.extension::<c_void>(CLAP_EXT_GUI).is_null(),
+            "this host has no windows"
+        );
         assert!(hosted.extension::<c_void>(c"no.such.extension").is_null());
         // SAFETY: that null is refused is what is tested; the ids are strings.
         unsafe {
             assert!((*hosted.plugin).get_extension.unwrap()(hosted.plugin, null()).is_null());
             assert!((*hosted.plugin).get_extension.unwrap()(null(), CLAP_EXT_PARAMS.as_ptr()).is_null());
-            assert_eq!((*hosted.plugin).process.unwrap()(hosted.plugin, null()), CLAP_PROCESS_ERROR);
+            assert_eq!(
+                (*hosted.plugin).process.unwrap()(hosted.plugin, null()),
+                CLAP_PROCESS_ERROR
+            );
             assert!(create_plugin(&FACTORY, null(), descriptor().clap_id().as_ptr()).is_null());
             assert!(create_plugin(&FACTORY, &HOST, null()).is_null());
             assert!(create_plugin(&FACTORY, &HOST, c"audio.affekt.other".as_ptr()).is_null());

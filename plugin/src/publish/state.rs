@@ -18,7 +18,8 @@ mod tests {
 
     #[test]
     fn only_the_outputs_are_left_out() {
-        let saved = br#"{"version":"0.1.0","params":{"angry":{"f32":0.5},"response":{"f32":0.25}},"fields":{"format":"1"}}"#;
+        let saved =
+            br#"{"version":"0.1.0","params":{"angry":{"f32":0.5},"response":{"f32":0.25}},"fields":{"format":"1"}}"#;
         let expected = br#"{"version":"0.1.0","params":{"response":{"f32":0.25}},"fields":{"format":"1"}}"#;
         assert_eq!(without_outputs(saved).unwrap(), expected);
         assert_eq!(without_outputs(expected).unwrap(), expected);

@@ -292,14 +292,19 @@ impl IBStreamTrait for Collector {
     }
 
     unsafe fn write(&self, buffer: *mut c_void, size: int32, written: *mut int32) -> tresult {
-        let Ok(length) = usize::try_from(size) else { return kInvalidArgument };
+        let Ok(length) = usize::try_from(size) else {
+            return kInvalidArgument;
+        };
         if length > 0 {
             if buffer.is_null() {
                 return kInvalidArgument;
             }
             // SAFETY: not null, and by VST3's rules there are so many bytes.
             let bytes = unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), length) };
-            self.bytes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            self.bytes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(bytes);
         }
         // SAFETY: null or to be written to.
         if let Some(written) = unsafe { written.as_mut() } {
@@ -319,11 +324,17 @@ impl IBStreamTrait for Collector {
 
 /// Writes everything, or fails.
 fn write(stream: ComRef<'_, IBStream>, bytes: &[u8]) -> tresult {
-    let Ok(length) = int32::try_from(bytes.len()) else { return kOutOfMemory };
+    let Ok(length) = int32::try_from(bytes.len()) else {
+        return kOutOfMemory;
+    };
     let mut written = 0;
     // SAFETY: the length is that of the bytes, which the stream only reads, whatever its signature says.
     let result = unsafe { stream.write(bytes.as_ptr().cast_mut().cast(), length, &mut written) };
-    if result == kResultOk && written != length { kInternalError } else { result }
+    if result == kResultOk && written != length {
+        kInternalError
+    } else {
+        result
+    }
 }
 
 /// Makes components.
@@ -339,7 +350,9 @@ impl Factory {
     /// Fills in what describes the only class.
     fn describe<T>(&self, index: int32, info: *mut T, make: impl Fn(&PluginInfo) -> T) -> tresult {
         // SAFETY: null or the host's to be written to.
-        let Some(info) = (unsafe { info.as_mut() }) else { return kInvalidArgument };
+        let Some(info) = (unsafe { info.as_mut() }) else {
+            return kInvalidArgument;
+        };
         if index != 0 {
             return kInvalidArgument;
         }
@@ -375,7 +388,9 @@ impl IPluginFactoryTrait for Factory {
                 changes: ComWrapper::new(ChangeFilter::default()),
                 set_up: AtomicBool::new(false),
             });
-            let Some(unknown) = component.as_com_ref::<FUnknown>() else { return kInternalError };
+            let Some(unknown) = component.as_com_ref::<FUnknown>() else {
+                return kInternalError;
+            };
             let unknown = unknown.as_ptr();
             // SAFETY: the component lives; the host gets a reference of its own, if it has the interface.
             unsafe { ((*(*unknown).vtbl).queryInterface)(unknown, interface.cast(), object) }
@@ -403,8 +418,12 @@ impl IPluginFactory3Trait for Factory {
 #[unsafe(no_mangle)]
 pub extern "system" fn GetPluginFactory() -> *mut c_void {
     guarded(null_mut(), || {
-        let factory = ComWrapper::new(Factory { info: PluginInfo::for_plugin::<Affekt>() });
-        factory.to_com_ptr::<IPluginFactory>().map_or(null_mut(), |factory| factory.into_raw().cast())
+        let factory = ComWrapper::new(Factory {
+            info: PluginInfo::for_plugin::<Affekt>(),
+        });
+        factory
+            .to_com_ptr::<IPluginFactory>()
+            .map_or(null_mut(), |factory| factory.into_raw().cast())
     })
 }
 
@@ -492,10 +511,17 @@ mod tests {
                 assert_eq!(factory.getClassInfo(0, &mut info), kResultOk);
                 let mut object = null_mut();
                 let interface = IComponent::IID.as_ptr().cast();
-                assert_eq!(factory.createInstance(info.cid.as_ptr(), interface, &mut object), kResultOk);
+                assert_eq!(
+                    factory.createInstance(info.cid.as_ptr(), interface, &mut object),
+                    kResultOk
+                );
                 let component = ComPtr::from_raw(object.cast::<IComponent>()).unwrap();
                 assert_eq!(component.initialize(null_mut()), kResultOk);
-                Self { processor: component.cast().unwrap(), controller: component.cast().unwrap(), component }
+                Self {
+                    processor: component.cast().unwrap(),
+                    controller: component.cast().unwrap(),
+                    component,
+                }
             }
         }
 
@@ -509,7 +535,10 @@ mod tests {
             };
             // SAFETY: everything passed lives during the calls.
             unsafe {
-                assert_eq!(self.processor.setBusArrangements(&mut input, 1, &mut output, 1), kResultOk);
+                assert_eq!(
+                    self.processor.setBusArrangements(&mut input, 1, &mut output, 1),
+                    kResultOk
+                );
                 assert_eq!(self.processor.setupProcessing(&mut setup), kResultOk);
                 for direction in [0, 1] {
                     assert_eq!(self.component.activateBus(AUDIO, direction, 0, 1), kResultOk);
@@ -553,7 +582,10 @@ mod tests {
             let collector = ComWrapper::new(Collector::default());
             let stream = collector.as_com_ref::<IBStream>().unwrap();
             // SAFETY: the stream lives during the call.
-            assert_eq!(unsafe { IComponentTrait::getState(&self.component, stream.as_ptr()) }, kResultOk);
+            assert_eq!(
+                unsafe { IComponentTrait::getState(&self.component, stream.as_ptr()) },
+                kResultOk
+            );
             collector.take()
         }
     }
@@ -569,7 +601,9 @@ mod tests {
 
     impl OneChange {
         fn of(id: ParamID) -> ComWrapper<Self> {
-            ComWrapper::new(Self { queue: ComWrapper::new(OneQueue { id }) })
+            ComWrapper::new(Self {
+                queue: ComWrapper::new(OneQueue { id }),
+            })
         }
     }
 
@@ -665,7 +699,10 @@ mod tests {
             assert!(filtered.getParameterData(0).is_null());
             for (id, passes) in [(parameter_id("sad"), false), (parameter_id("response"), true)] {
                 let changes = OneChange::of(id);
-                filter.host.store(changes.as_com_ref::<IParameterChanges>().unwrap().as_ptr(), Ordering::Relaxed);
+                filter.host.store(
+                    changes.as_com_ref::<IParameterChanges>().unwrap().as_ptr(),
+                    Ordering::Relaxed,
+                );
                 assert_eq!(filtered.getParameterCount(), 1);
                 assert_eq!(!filtered.getParameterData(0).is_null(), passes);
             }
@@ -724,7 +761,10 @@ mod tests {
             assert_eq!(hosted.processor.process(&mut data), kNotInitialized);
             assert_eq!(hosted.processor.process(null_mut()), kInvalidArgument);
             assert_eq!(hosted.processor.setupProcessing(null_mut()), kInvalidArgument);
-            assert_eq!(IComponentTrait::getState(&hosted.component, null_mut()), kInvalidArgument);
+            assert_eq!(
+                IComponentTrait::getState(&hosted.component, null_mut()),
+                kInvalidArgument
+            );
             let factory = ComPtr::from_raw(GetPluginFactory().cast::<IPluginFactory>()).unwrap();
             let mut object = null_mut();
             let mut info: PClassInfo = std::mem::zeroed();
@@ -732,8 +772,14 @@ mod tests {
             assert_eq!(factory.getClassInfo(-1, &mut info), kInvalidArgument);
             assert_eq!(factory.getClassInfo(0, null_mut()), kInvalidArgument);
             let interface = IComponent::IID.as_ptr().cast();
-            assert_eq!(factory.createInstance([0; 16].as_ptr(), interface, &mut object), kInvalidArgument);
-            assert_eq!(factory.createInstance(std::ptr::null(), interface, &mut object), kInvalidArgument);
+            assert_eq!(
+                factory.createInstance([0; 16].as_ptr(), interface, &mut object),
+                kInvalidArgument
+            );
+            assert_eq!(
+                factory.createInstance(std::ptr::null(), interface, &mut object),
+                kInvalidArgument
+            );
         }
     }
 }

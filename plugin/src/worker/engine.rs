@@ -26,8 +26,16 @@ impl Engine {
         runtime: String,
         run: impl FnMut(&[f32]) -> Result<[f32; 6], String> + 'static,
     ) -> Self {
-        let info = ModelInfo { name: contract.card.name.clone(), version: contract.card.version.clone(), runtime };
-        Self { contract, info, run: Box::new(run) }
+        let info = ModelInfo {
+            name: contract.card.name.clone(),
+            version: contract.card.version.clone(),
+            runtime,
+        };
+        Self {
+            contract,
+            info,
+            run: Box::new(run),
+        }
     }
 
     /// Loads the model that ships inside the plugin, and on the process's first call the runtime. Takes 10 ms to some
@@ -39,7 +47,10 @@ impl Engine {
             let mut model = Model::from_bytes(SHIPPED_MODEL).map_err(|error| error.to_string())?;
             let contract = model.contract().clone();
             let run = move |features: &[f32]| {
-                model.run(features).map(|prediction| prediction.probabilities).map_err(|error| error.to_string())
+                model
+                    .run(features)
+                    .map(|prediction| prediction.probabilities)
+                    .map_err(|error| error.to_string())
             };
             Ok(Self::new(contract, runtime.to_string(), run))
         })
@@ -95,7 +106,11 @@ pub mod tests {
             features: FeatureSpec::standard(),
             window_frames: 200,
             hop_frames: 10,
-            card: Card { name: "Test".into(), version: "1.2".into(), ..Card::default() },
+            card: Card {
+                name: "Test".into(),
+                version: "1.2".into(),
+                ..Card::default()
+            },
         }
     }
 

@@ -48,7 +48,15 @@ impl Lane {
         if let Some(link) = link.upgrade() {
             link.set_model(state);
         }
-        Self { link, stream, window_frames, hop_frames, epoch: None, next_index: 0, failing: false }
+        Self {
+            link,
+            stream,
+            window_frames,
+            hop_frames,
+            epoch: None,
+            next_index: 0,
+            failing: false,
+        }
     }
 
     /// The instance alone, to start over with.
@@ -109,7 +117,11 @@ impl Lane {
         let Some(window) = stream.push(frame) else { return false };
         let end_sample = window.end_sample;
         if !window.voiced {
-            link.deliver(Outcome { epoch, end_sample, probabilities: None });
+            link.deliver(Outcome {
+                epoch,
+                end_sample,
+                probabilities: None,
+            });
             return false;
         }
         if !link.is_offline() && link.waiting_frames() > STALE_FRAMES {
@@ -118,7 +130,11 @@ impl Lane {
         }
         match engine.run(window.features) {
             Ok(probabilities) => {
-                link.deliver(Outcome { epoch, end_sample, probabilities: Some(probabilities) });
+                link.deliver(Outcome {
+                    epoch,
+                    end_sample,
+                    probabilities: Some(probabilities),
+                });
                 if std::mem::take(&mut self.failing) {
                     link.set_model(ModelState::Running(engine.info().clone()));
                 }
@@ -150,7 +166,13 @@ mod tests {
         let end_sample = index * 160 + 512;
         link.send(FrameMessage::new(
             epoch,
-            Frame { index, end_sample, bands_db: &bands_db, level_db: -20.0, voiced },
+            Frame {
+                index,
+                end_sample,
+                bands_db: &bands_db,
+                level_db: -20.0,
+                voiced,
+            },
         ))
     }
 
@@ -185,7 +207,10 @@ mod tests {
         let outcomes = drain(&link);
         let ends: Vec<u64> = outcomes.iter().map(|outcome| outcome.end_sample).collect();
         assert_eq!(ends, [49, 59, 69, 79, 89, 99].map(|index| index * 160 + 512));
-        let voiced: Vec<bool> = outcomes.iter().map(|outcome| outcome.probabilities == Some(SURE)).collect();
+        let voiced: Vec<bool> = outcomes
+            .iter()
+            .map(|outcome| outcome.probabilities == Some(SURE))
+            .collect();
         assert_eq!(voiced, [true, true, true, false, false, false]);
         assert_eq!(*runs.borrow(), 3);
         assert_eq!(link.consumed(), 100);
@@ -222,7 +247,10 @@ mod tests {
         }
         serve_all(&mut lane, &mut engine);
         let outcomes = drain(&link);
-        assert_eq!(outcomes.iter().map(|outcome| outcome.epoch).collect::<Vec<_>>(), [0, 0, 1]);
+        assert_eq!(
+            outcomes.iter().map(|outcome| outcome.epoch).collect::<Vec<_>>(),
+            [0, 0, 1]
+        );
         let seen = seen.borrow();
         assert_eq!(seen[2], seen[0], "the window after the reset equals the first one");
         assert_eq!(link.consumed(), 111);
@@ -235,7 +263,10 @@ mod tests {
             send(&link, 0, index, true);
         }
         serve_all(&mut lane, &mut engine);
-        let ends: Vec<u64> = drain(&link).iter().map(|outcome| (outcome.end_sample - 512) / 160).collect();
+        let ends: Vec<u64> = drain(&link)
+            .iter()
+            .map(|outcome| (outcome.end_sample - 512) / 160)
+            .collect();
         assert_eq!(ends, [49, 59, 69, 79, 1009, 1019]);
     }
 

@@ -180,7 +180,11 @@ impl Link {
                 return false;
             }
             let nap = deadline.saturating_duration_since(now).min(LONGEST_NAP);
-            guard = self.progressed.wait_timeout(guard, nap).unwrap_or_else(PoisonError::into_inner).0;
+            guard = self
+                .progressed
+                .wait_timeout(guard, nap)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -263,7 +267,13 @@ mod tests {
         let bands_db: Vec<f32> = (0..bands).map(|band| band as f32).collect();
         FrameMessage::new(
             epoch,
-            Frame { index: 7, end_sample: 99, bands_db: &bands_db, level_db: -20.0, voiced: true },
+            Frame {
+                index: 7,
+                end_sample: 99,
+                bands_db: &bands_db,
+                level_db: -20.0,
+                voiced: true,
+            },
         )
     }
 
@@ -274,7 +284,10 @@ mod tests {
         let arrived = link.next_frame().unwrap();
         assert_eq!(arrived.epoch(), 3);
         let frame = arrived.frame();
-        assert_eq!((frame.index, frame.end_sample, frame.level_db, frame.voiced), (7, 99, -20.0, true));
+        assert_eq!(
+            (frame.index, frame.end_sample, frame.level_db, frame.voiced),
+            (7, 99, -20.0, true)
+        );
         assert_eq!(frame.bands_db.len(), 64);
         assert_eq!(frame.bands_db[63], 63.0);
         assert!(link.next_frame().is_none());
@@ -293,7 +306,11 @@ mod tests {
         }
         assert!(!link.send(message(0, 1)));
         for end_sample in 0..OUTCOME_CAPACITY as u64 + 3 {
-            link.deliver(Outcome { epoch: 0, end_sample, probabilities: None });
+            link.deliver(Outcome {
+                epoch: 0,
+                end_sample,
+                probabilities: None,
+            });
         }
         assert_eq!(link.lost_windows(), 3);
         assert_eq!(link.receive().unwrap().end_sample, 0);

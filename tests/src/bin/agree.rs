@@ -45,10 +45,7 @@ fn main() -> color_eyre::Result<ExitCode> {
     let picked = evenly(&found, arguments.limit);
     let mut worst: f64 = 0.0;
     let mut apart = 0;
-    println!(
-        "{:>8}{:>11}{:>11}  recording",
-        "windows", "largest", "at end"
-    );
+    println!("{:>8}{:>11}{:>11}  recording", "windows", "largest", "at end");
     for path in &picked {
         // A fresh instance each, as a fresh insert in a project.
         let mut instance = module.instantiate(&plugin.id)?;
@@ -83,8 +80,7 @@ fn recordings(inputs: &[PathBuf]) -> color_eyre::Result<Vec<PathBuf>> {
             found.push(input.clone());
             continue;
         }
-        let entries = fs::read_dir(input)
-            .wrap_err_with(|| format!("the folder {} cannot be read", input.display()))?;
+        let entries = fs::read_dir(input).wrap_err_with(|| format!("the folder {} cannot be read", input.display()))?;
         let is_recording = |path: &PathBuf| {
             let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
             EXTENSIONS.iter().any(|&known| extension == known)
@@ -106,9 +102,7 @@ fn recordings(inputs: &[PathBuf]) -> color_eyre::Result<Vec<PathBuf>> {
 /// At most `limit` of them, evenly spread.
 fn evenly(paths: &[PathBuf], limit: usize) -> Vec<&PathBuf> {
     let count = limit.min(paths.len());
-    (0..count)
-        .map(|index| &paths[index * paths.len() / count])
-        .collect()
+    (0..count).map(|index| &paths[index * paths.len() / count]).collect()
 }
 
 #[cfg(test)]
@@ -117,9 +111,7 @@ mod tests {
 
     #[test]
     fn picks_are_spread_over_all() {
-        let paths: Vec<PathBuf> = (0..10)
-            .map(|number| PathBuf::from(number.to_string()))
-            .collect();
+        let paths: Vec<PathBuf> = (0..10).map(|number| PathBuf::from(number.to_string())).collect();
         let picked: Vec<_> = evenly(&paths, 4).into_iter().cloned().collect();
         assert_eq!(picked, ["0", "2", "5", "7"].map(PathBuf::from));
         assert_eq!(evenly(&paths, 99).len(), 10);

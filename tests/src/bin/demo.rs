@@ -45,11 +45,8 @@ fn main() -> color_eyre::Result<ExitCode> {
         .install()?;
     let arguments = Arguments::parse();
     let mut instance = instance(arguments.format)?;
-    let out = arguments
-        .out
-        .unwrap_or_else(|| bundle::target().join("demo"));
-    fs::create_dir_all(&out)
-        .wrap_err_with(|| format!("the folder {} cannot be made", out.display()))?;
+    let out = arguments.out.unwrap_or_else(|| bundle::target().join("demo"));
+    fs::create_dir_all(&out).wrap_err_with(|| format!("the folder {} cannot be made", out.display()))?;
     let vocals = if arguments.vocals.is_empty() {
         vec![vocal::path()]
     } else {
@@ -59,12 +56,7 @@ fn main() -> color_eyre::Result<ExitCode> {
     let mut names = Names::default();
     let mut failures = 0;
     for path in &vocals {
-        if let Err(error) = show(
-            instance.as_mut(),
-            arguments.format,
-            path,
-            &out.join(names.of(path)),
-        ) {
+        if let Err(error) = show(instance.as_mut(), arguments.format, path, &out.join(names.of(path))) {
             eprintln!("{error:#}");
             failures += 1;
         }
@@ -87,12 +79,7 @@ fn instance(format: Format) -> color_eyre::Result<Box<dyn Instance>> {
 }
 
 /// Plays one recording; writes `stem`.csv and `stem`.png.
-fn show(
-    instance: &mut dyn Instance,
-    format: Format,
-    path: &Path,
-    stem: &Path,
-) -> color_eyre::Result<()> {
+fn show(instance: &mut dyn Instance, format: Format, path: &Path, stem: &Path) -> color_eyre::Result<()> {
     let recording = Recording::read(path)?;
     let channels = recording.channels.len();
     if channels > MAX_CHANNELS {
@@ -122,12 +109,8 @@ fn show(
     );
     print!("{}", table(&timeline));
 
-    let (csv, png) = (
-        stem.with_added_extension("csv"),
-        stem.with_added_extension("png"),
-    );
-    fs::write(&csv, timeline.to_csv())
-        .wrap_err_with(|| format!("{} cannot be written", csv.display()))?;
+    let (csv, png) = (stem.with_added_extension("csv"), stem.with_added_extension("png"));
+    fs::write(&csv, timeline.to_csv()).wrap_err_with(|| format!("{} cannot be written", csv.display()))?;
     let title = path.file_name().unwrap_or_default().to_string_lossy();
     plot::write_png(&timeline, &recording.channels, sample_rate_hz, &title, &png)?;
     println!("Timeline: {}\nPicture:  {}\n", csv.display(), png.display());
@@ -157,9 +140,7 @@ fn line(second: &Second) -> String {
         }
         None => text += &format!("{:>9}", "–").repeat(EMOTIONS.len()),
     }
-    let dominant = second
-        .dominant()
-        .map_or("no voice yet", |(emotion, _)| emotion.name());
+    let dominant = second.dominant().map_or("no voice yet", |(emotion, _)| emotion.name());
     text += &format!("   {dominant}\n");
     text
 }
@@ -173,11 +154,7 @@ struct Names {
 impl Names {
     /// The recording's name without its extension, numbered if another recording has had it.
     fn of(&mut self, recording: &Path) -> String {
-        let stem = recording
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let stem = recording.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let numbered = (2..).map(|number| format!("{stem}-{number}"));
         let name = std::iter::once(stem.clone())
             .chain(numbered)
@@ -195,8 +172,7 @@ mod tests {
     #[test]
     fn recordings_of_one_name_do_not_overwrite_each_other() {
         let mut names = Names::default();
-        let given = ["a/take.wav", "b/take.flac", "take", "other.wav"]
-            .map(|path| names.of(Path::new(path)));
+        let given = ["a/take.wav", "b/take.flac", "take", "other.wav"].map(|path| names.of(Path::new(path)));
         assert_eq!(given, ["take", "take-2", "take-3", "other"]);
     }
 

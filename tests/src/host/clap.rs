@@ -10,8 +10,8 @@ use clack_extensions::{
     gui::{GuiApiType, GuiConfiguration, GuiSize, HostGui, HostGuiImpl, PluginGui, Window},
     latency::{HostLatency, HostLatencyImpl, PluginLatency},
     params::{
-        HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags,
-        ParamInfoBuffer, ParamInfoFlags, ParamRescanFlags, PluginParams,
+        HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamInfoBuffer, ParamInfoFlags,
+        ParamRescanFlags, PluginParams,
     },
     render::{PluginRender, RenderMode},
     state::{HostState, HostStateImpl, PluginState},
@@ -29,8 +29,8 @@ use clack_host::{
 };
 
 use super::{
-    Buffers, Descriptor, Event, Format, HOST_NAME, HostCalls, HostError, Instance, Mode, Module,
-    Parameter, Port, Ports, Processor, Setup, Transport, setup::TEMPO_BPM,
+    Buffers, Descriptor, Event, Format, HOST_NAME, HostCalls, HostError, Instance, Mode, Module, Parameter, Port,
+    Ports, Processor, Setup, Transport, setup::TEMPO_BPM,
 };
 
 /// Events that the host has room for in one block before it must allocate.
@@ -65,8 +65,7 @@ impl Module for ClapModule {
         let no_plugin = || HostError::NoPlugin { id: id.to_owned() };
         let plugin_id = CString::new(id).map_err(|_| no_plugin())?;
         let refused = || HostError::Refused("make an instance".to_owned());
-        let info = HostInfo::new(HOST_NAME, "Affekt", "", env!("CARGO_PKG_VERSION"))
-            .map_err(|_| refused())?;
+        let info = HostInfo::new(HOST_NAME, "Affekt", "", env!("CARGO_PKG_VERSION")).map_err(|_| refused())?;
         if !self.scan()?.iter().any(|descriptor| descriptor.id == id) {
             return Err(no_plugin());
         }
@@ -92,10 +91,7 @@ fn describe(descriptor: &PluginDescriptor) -> Descriptor {
         name: text(descriptor.name()),
         vendor: text(descriptor.vendor()),
         version: text(descriptor.version()),
-        categories: descriptor
-            .features()
-            .map(|feature| text(Some(feature)))
-            .collect(),
+        categories: descriptor.features().map(|feature| text(Some(feature))).collect(),
     }
 }
 
@@ -242,8 +238,8 @@ impl ClapInstance {
 
     fn create_editor(&mut self) -> Result<(PluginGui, GuiApiType<'static>), HostError> {
         let gui: PluginGui = self.extension("CLAP's editor")?;
-        let api_type = GuiApiType::default_for_current_platform()
-            .ok_or(HostError::Missing("an editor for this system"))?;
+        let api_type =
+            GuiApiType::default_for_current_platform().ok_or(HostError::Missing("an editor for this system"))?;
         gui.create(
             &self.plugin.plugin_handle(),
             GuiConfiguration {
@@ -308,9 +304,7 @@ impl Instance for ClapInstance {
                 .map(|index| {
                     let info = ports
                         .get(&handle, index, is_input, &mut buffer)
-                        .ok_or_else(|| {
-                            HostError::Refused(format!("describe audio port {index}"))
-                        })?;
+                        .ok_or_else(|| HostError::Refused(format!("describe audio port {index}")))?;
                     Ok(Port {
                         name: String::from_utf8_lossy(info.name).into_owned(),
                         channels: info.channel_count as usize,
@@ -327,9 +321,7 @@ impl Instance for ClapInstance {
 
     fn latency(&mut self) -> usize {
         let latency: Option<PluginLatency> = self.plugin.plugin_shared_handle().get_extension();
-        latency.map_or(0, |latency| {
-            latency.get(&self.plugin.plugin_handle()) as usize
-        })
+        latency.map_or(0, |latency| latency.get(&self.plugin.plugin_handle()) as usize)
     }
 
     fn save(&mut self) -> Result<Vec<u8>, HostError> {
@@ -472,12 +464,7 @@ impl Processor for ClapProcessor {
         }
     }
 
-    fn process(
-        &mut self,
-        frames: usize,
-        transport: Transport,
-        events: &mut Vec<Event>,
-    ) -> Result<(), HostError> {
+    fn process(&mut self, frames: usize, transport: Transport, events: &mut Vec<Event>) -> Result<(), HostError> {
         self.buffers.begin(frames)?;
         let in_place = self.buffers.in_place();
         let input = self.input_ports.with_input_buffers([AudioPortBuffer {
@@ -492,18 +479,11 @@ impl Processor for ClapProcessor {
         let mut output = self.output_ports.with_output_buffers([AudioPortBuffer {
             latency: 0,
             channels: AudioPortBufferType::f32_output_only(
-                self.buffers
-                    .output
-                    .iter_mut()
-                    .map(|channel| &mut channel[..frames]),
+                self.buffers.output.iter_mut().map(|channel| &mut channel[..frames]),
             ),
         }]);
         if in_place {
-            for (output, input) in output
-                .as_raw_buffers()
-                .iter_mut()
-                .zip(input.as_raw_buffers())
-            {
+            for (output, input) in output.as_raw_buffers().iter_mut().zip(input.as_raw_buffers()) {
                 output.data32 = input.data32;
             }
         }
@@ -520,9 +500,7 @@ impl Processor for ClapProcessor {
                     Some(&transport_event(transport, self.sample_rate_hz)),
                 )
             })
-            .map_err(|error| {
-                HostError::Refused(format!("process a block of {frames} frames ({error})"))
-            })?;
+            .map_err(|error| HostError::Refused(format!("process a block of {frames} frames ({error})")))?;
         self.input_events.clear();
         self.steady_time += frames as u64;
         self.buffers.end(frames);

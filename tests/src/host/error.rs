@@ -37,9 +37,7 @@ pub enum HostError {
     #[error("the plugin has no parameter {0}")]
     NoParameter(String),
     /// A block is longer than the plugin was activated for.
-    #[error(
-        "a block of {frames} frames exceeds the {max} frames that the plugin was activated for"
-    )]
+    #[error("a block of {frames} frames exceeds the {max} frames that the plugin was activated for")]
     Block {
         /// Frames in the block.
         frames: usize,

@@ -1,8 +1,6 @@
 use std::path::Path;
 
-use super::{
-    Buffers, Event, Format, HostCalls, HostError, Parameter, Ports, Setup, Transport, clap, vst3,
-};
+use super::{Buffers, Event, Format, HostCalls, HostError, Parameter, Ports, Setup, Transport, clap, vst3};
 
 /// What a module says of one of its plugins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,12 +94,7 @@ pub trait Processor: Send {
     fn set_parameter(&mut self, id: u32, value: f64);
 
     /// Processes the first `frames` of the buffers, and appends what the plugin sends to `events`.
-    fn process(
-        &mut self,
-        frames: usize,
-        transport: Transport,
-        events: &mut Vec<Event>,
-    ) -> Result<(), HostError>;
+    fn process(&mut self, frames: usize, transport: Transport, events: &mut Vec<Event>) -> Result<(), HostError>;
 
     /// Tells the plugin to forget what it has heard.
     fn reset(&mut self);

@@ -45,11 +45,7 @@ pub struct Ports {
 impl Ports {
     /// Whether there is one main input and one main output, both this wide.
     pub(super) fn are_effect(&self, channels: usize) -> bool {
-        let main = |ports: &[Port]| {
-            ports
-                .first()
-                .is_some_and(|port| port.main && port.channels == channels)
-        };
+        let main = |ports: &[Port]| ports.first().is_some_and(|port| port.main && port.channels == channels);
         main(&self.inputs) && main(&self.outputs)
     }
 }

@@ -20,27 +20,25 @@ use std::{
 use vst3::{
     ComPtr, ComWrapper, Interface,
     Steinberg::Vst::{
-        AudioBusBuffers, AudioBusBuffers__type0, BusDirections_, BusInfo, BusTypes_,
-        IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait,
-        IEditController, IEditControllerTrait, IEventList, IParameterChanges, MediaTypes_,
-        ParameterInfo, ParameterInfo_::ParameterFlags_, ProcessContext,
-        ProcessContext_::StatesAndFlags_, ProcessData, ProcessModes_, ProcessSetup, SpeakerArr,
-        SpeakerArrangement, String128, SymbolicSampleSizes_, ViewType,
+        AudioBusBuffers, AudioBusBuffers__type0, BusDirections_, BusInfo, BusTypes_, IAudioProcessor,
+        IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait, IEditController, IEditControllerTrait,
+        IEventList, IParameterChanges, MediaTypes_, ParameterInfo, ParameterInfo_::ParameterFlags_, ProcessContext,
+        ProcessContext_::StatesAndFlags_, ProcessData, ProcessModes_, ProcessSetup, SpeakerArr, SpeakerArrangement,
+        String128, SymbolicSampleSizes_, ViewType,
     },
     Steinberg::{
-        IBStream, IPlugView, IPlugViewTrait, IPluginBaseTrait, IPluginFactory2,
-        IPluginFactory2Trait, IPluginFactoryTrait, PClassInfo2, TUID, ViewRect, kPlatformTypeHWND,
-        kPlatformTypeNSView, kPlatformTypeX11EmbedWindowID, kResultOk, tresult,
+        IBStream, IPlugView, IPlugViewTrait, IPluginBaseTrait, IPluginFactory2, IPluginFactory2Trait,
+        IPluginFactoryTrait, PClassInfo2, TUID, ViewRect, kPlatformTypeHWND, kPlatformTypeNSView,
+        kPlatformTypeX11EmbedWindowID, kResultOk, tresult,
     },
 };
 
 use self::{
-    changes::ParameterChanges, context::HostContext, events::EventList, library::Library,
-    stream::MemoryStream,
+    changes::ParameterChanges, context::HostContext, events::EventList, library::Library, stream::MemoryStream,
 };
 use super::{
-    Buffers, Descriptor, Event, Format, HostCalls, HostError, Instance, Mode, Module, Parameter,
-    Port, Ports, Processor, Setup, Transport, setup::TEMPO_BPM,
+    Buffers, Descriptor, Event, Format, HostCalls, HostError, Instance, Mode, Module, Parameter, Port, Ports,
+    Processor, Setup, Transport, setup::TEMPO_BPM,
 };
 
 /// Category of the classes that process audio (`kVstAudioEffectClass` of the VST3 SDK).
@@ -95,10 +93,7 @@ impl Module for Vst3Module {
                 name: latin_text(&info.name),
                 vendor: latin_text(&info.vendor),
                 version: latin_text(&info.version),
-                categories: latin_text(&info.subCategories)
-                    .split('|')
-                    .map(str::to_owned)
-                    .collect(),
+                categories: latin_text(&info.subCategories).split('|').map(str::to_owned).collect(),
             })
             .collect())
     }
@@ -112,20 +107,14 @@ impl Module for Vst3Module {
         let mut object: *mut c_void = std::ptr::null_mut();
         // SAFETY: Both identifiers are 16 bytes long and `object` takes a pointer.
         let result = unsafe {
-            self.factory.createInstance(
-                class.cid.as_ptr(),
-                IComponent::IID.as_ptr().cast(),
-                &mut object,
-            )
+            self.factory
+                .createInstance(class.cid.as_ptr(), IComponent::IID.as_ptr().cast(), &mut object)
         };
         check(result, "make an instance")?;
         // SAFETY: The factory has handed out one reference to an `IComponent`, which we own now.
         let component = unsafe { ComPtr::from_raw(object.cast::<IComponent>()) }
             .ok_or_else(|| HostError::Refused("make an instance".to_owned()))?;
-        Ok(Box::new(Vst3Instance::new(
-            component,
-            Arc::clone(&self.library),
-        )?))
+        Ok(Box::new(Vst3Instance::new(component, Arc::clone(&self.library))?))
     }
 }
 
@@ -154,6 +143,8 @@ impl Drop for Plugin {
 
 struct Vst3Instance {
     plugin: Arc<Plugin>,
+    /// What the controller says of its parameters, which stay the same.
+    parameters: Vec<ParameterInfo>,
     view: Option<ComPtr<IPlugView>>,
 }
 
@@ -167,13 +158,8 @@ impl Vst3Instance {
             .to_com_ptr::<IComponentHandler>()
             .ok_or(HostError::Missing("a host context"))?;
         // SAFETY: The component is fresh, the context outlives it (`Plugin` holds both).
-        check(
-            unsafe { component.initialize(unknown.as_ptr()) },
-            "be initialised",
-        )?;
-        let (Some(processor), Some(controller)) =
-            (component.cast(), component.cast::<IEditController>())
-        else {
+        check(unsafe { component.initialize(unknown.as_ptr()) }, "be initialised")?;
+        let (Some(processor), Some(controller)) = (component.cast(), component.cast::<IEditController>()) else {
             // SAFETY: The component has been initialised just now.
             unsafe { component.terminate() };
             return Err(HostError::Missing(
@@ -182,41 +168,28 @@ impl Vst3Instance {
         };
         // SAFETY: Controller and handler are alive.
         unsafe { controller.setComponentHandler(handler.as_ptr()) };
-        let plugin = Plugin {
+        let plugin = Arc::new(Plugin {
             component,
             processor,
             controller,
             context,
             active: AtomicBool::new(false),
             _library: library,
-        };
+        });
+        let parameters = describe_parameters(&plugin.controller)?;
         Ok(Self {
-            plugin: Arc::new(plugin),
+            plugin,
+            parameters,
             view: None,
         })
     }
 
-    fn parameter_info(&self, index: i32) -> Result<ParameterInfo, HostError> {
-        // SAFETY: `getParameterInfo` fills the structure it is given.
-        unsafe {
-            let mut info: ParameterInfo = std::mem::zeroed();
-            check(
-                self.plugin.controller.getParameterInfo(index, &mut info),
-                "describe a parameter",
-            )?;
-            Ok(info)
-        }
-    }
-
-    fn has_parameter(&self, id: u32) -> Result<(), HostError> {
-        // SAFETY: The controller is alive.
-        let count = unsafe { self.plugin.controller.getParameterCount() };
-        for index in 0..count {
-            if self.parameter_info(index)?.id == id {
-                return Ok(());
-            }
-        }
-        Err(HostError::NoParameter(id.to_string()))
+    /// The description of the parameter with this identifier.
+    fn known_parameter(&self, id: u32) -> Result<&ParameterInfo, HostError> {
+        self.parameters
+            .iter()
+            .find(|info| info.id == id)
+            .ok_or_else(|| HostError::NoParameter(id.to_string()))
     }
 
     fn busses(&self, direction: BusDirection) -> Result<Vec<Port>, HostError> {
@@ -227,9 +200,7 @@ impl Vst3Instance {
                 .map(|index| {
                     let mut info: BusInfo = std::mem::zeroed();
                     check(
-                        self.plugin
-                            .component
-                            .getBusInfo(media, direction, index, &mut info),
+                        self.plugin.component.getBusInfo(media, direction, index, &mut info),
                         "describe an audio bus",
                     )?;
                     Ok(Port {
@@ -247,11 +218,7 @@ impl Vst3Instance {
         let mut input = arrangement(channels);
         let mut output = input;
         // SAFETY: Both point to one arrangement each, as the counts say.
-        let result = unsafe {
-            self.plugin
-                .processor
-                .setBusArrangements(&mut input, 1, &mut output, 1)
-        };
+        let result = unsafe { self.plugin.processor.setBusArrangements(&mut input, 1, &mut output, 1) };
         if result != kResultOk || !self.ports()?.are_effect(channels) {
             return Err(no_layout);
         }
@@ -265,9 +232,7 @@ impl Vst3Instance {
                 // SAFETY: The component is alive and inactive.
                 unsafe {
                     for index in 0..self.plugin.component.getBusCount(media, direction) {
-                        self.plugin
-                            .component
-                            .activateBus(media, direction, index, u8::from(on));
+                        self.plugin.component.activateBus(media, direction, index, u8::from(on));
                     }
                 }
             }
@@ -278,6 +243,20 @@ impl Vst3Instance {
         // SAFETY: The controller is alive; `createView` hands out one reference, which we own.
         unsafe { ComPtr::from_raw(self.plugin.controller.createView(ViewType::kEditor)) }
             .ok_or_else(|| HostError::Refused("make its editor".to_owned()))
+    }
+}
+
+/// What the controller says of each of its parameters.
+fn describe_parameters(controller: &ComPtr<IEditController>) -> Result<Vec<ParameterInfo>, HostError> {
+    // SAFETY: The controller is alive; `getParameterInfo` fills the structure it is given.
+    unsafe {
+        (0..controller.getParameterCount())
+            .map(|index| {
+                let mut info: ParameterInfo = std::mem::zeroed();
+                let result = controller.getParameterInfo(index, &mut info);
+                check(result, "describe a parameter").map(|()| info)
+            })
+            .collect()
     }
 }
 
@@ -304,28 +283,24 @@ fn check(result: tresult, step: &str) -> Result<(), HostError> {
 
 impl Instance for Vst3Instance {
     fn parameters(&mut self) -> Result<Vec<Parameter>, HostError> {
-        // SAFETY: The controller is alive.
-        let count = unsafe { self.plugin.controller.getParameterCount() };
-        (0..count)
-            .map(|index| {
-                let info = self.parameter_info(index)?;
-                let has = |flag: i32| info.flags & flag != 0;
-                Ok(Parameter {
-                    id: info.id,
-                    name: wide_text(&info.title),
-                    min: 0.0,
-                    max: 1.0,
-                    default: info.defaultNormalizedValue,
-                    read_only: has(ParameterFlags_::kIsReadOnly),
-                    automatable: has(ParameterFlags_::kCanAutomate),
-                    hidden: has(ParameterFlags_::kIsHidden),
-                })
-            })
-            .collect()
+        let describe = |info: &ParameterInfo| {
+            let has = |flag: i32| info.flags & flag != 0;
+            Parameter {
+                id: info.id,
+                name: wide_text(&info.title),
+                min: 0.0,
+                max: 1.0,
+                default: info.defaultNormalizedValue,
+                read_only: has(ParameterFlags_::kIsReadOnly),
+                automatable: has(ParameterFlags_::kCanAutomate),
+                hidden: has(ParameterFlags_::kIsHidden),
+            }
+        };
+        Ok(self.parameters.iter().map(describe).collect())
     }
 
     fn value(&mut self, id: u32) -> Result<f64, HostError> {
-        self.has_parameter(id)?;
+        self.known_parameter(id)?;
         // SAFETY: The controller is alive.
         Ok(unsafe { self.plugin.controller.getParamNormalized(id) })
     }
@@ -333,13 +308,11 @@ impl Instance for Vst3Instance {
     fn text(&mut self, id: u32, value: f64) -> Result<String, HostError> {
         let mut text: String128 = [0; 128];
         // SAFETY: `getParamStringByValue` fills the string it is given.
-        let result = unsafe {
-            self.plugin
-                .controller
-                .getParamStringByValue(id, value, &mut text)
-        };
+        let result = unsafe { self.plugin.controller.getParamStringByValue(id, value, &mut text) };
         check(result, "write a value as text")?;
-        Ok(wide_text(&text))
+        // Hosts write the unit behind the value.
+        let unit = wide_text(&self.known_parameter(id)?.units);
+        Ok(format!("{} {}", wide_text(&text), unit.trim()).trim_end().to_owned())
     }
 
     fn ports(&mut self) -> Result<Ports, HostError> {
@@ -356,9 +329,7 @@ impl Instance for Vst3Instance {
 
     fn save(&mut self) -> Result<Vec<u8>, HostError> {
         let stream = ComWrapper::new(MemoryStream::default());
-        let pointer = stream
-            .to_com_ptr::<IBStream>()
-            .ok_or(HostError::Missing("a stream"))?;
+        let pointer = stream.to_com_ptr::<IBStream>().ok_or(HostError::Missing("a stream"))?;
         // SAFETY: The component and the stream are alive.
         check(
             unsafe { self.plugin.component.getState(pointer.as_ptr()) },
@@ -369,15 +340,10 @@ impl Instance for Vst3Instance {
 
     fn restore(&mut self, state: &[u8]) -> Result<(), HostError> {
         let stream = ComWrapper::new(MemoryStream::new(state));
-        let pointer = stream
-            .to_com_ptr::<IBStream>()
-            .ok_or(HostError::Missing("a stream"))?;
+        let pointer = stream.to_com_ptr::<IBStream>().ok_or(HostError::Missing("a stream"))?;
         // SAFETY: The component, the controller and the stream are alive.
         unsafe {
-            check(
-                self.plugin.component.setState(pointer.as_ptr()),
-                "load the state",
-            )?;
+            check(self.plugin.component.setState(pointer.as_ptr()), "load the state")?;
             stream.rewind();
             // Controllers that need no telling answer "not implemented".
             self.plugin.controller.setComponentState(pointer.as_ptr());
@@ -387,9 +353,7 @@ impl Instance for Vst3Instance {
 
     fn activate(&mut self, setup: &Setup) -> Result<Box<dyn Processor>, HostError> {
         if self.plugin.active.load(Ordering::Relaxed) {
-            return Err(HostError::Refused(
-                "activate (it is active already)".to_owned(),
-            ));
+            return Err(HostError::Refused("activate (it is active already)".to_owned()));
         }
         self.select_layout(setup.channels)?;
         let mut process_setup = ProcessSetup {
@@ -409,10 +373,7 @@ impl Instance for Vst3Instance {
             self.plugin.processor.setProcessing(1);
         }
         self.plugin.active.store(true, Ordering::Relaxed);
-        Ok(Box::new(Vst3Processor::new(
-            Arc::clone(&self.plugin),
-            setup,
-        )?))
+        Ok(Box::new(Vst3Processor::new(Arc::clone(&self.plugin), setup)?))
     }
 
     fn deactivate(&mut self, processor: Box<dyn Processor>) -> Result<(), HostError> {
@@ -440,10 +401,7 @@ impl Instance for Vst3Instance {
         };
         // SAFETY: The view is alive and fills the rectangle it is given.
         check(unsafe { view.getSize(&mut size) }, "tell its editor's size")?;
-        Ok((
-            (size.right - size.left) as u32,
-            (size.bottom - size.top) as u32,
-        ))
+        Ok(((size.right - size.left) as u32, (size.bottom - size.top) as u32))
     }
 
     unsafe fn open_editor(&mut self, window: u64) -> Result<(), HostError> {
@@ -528,11 +486,7 @@ impl Vst3Processor {
         if self.buffers.in_place() {
             self.output_pointers.copy_from_slice(&self.input_pointers);
         } else {
-            for (pointer, channel) in self
-                .output_pointers
-                .iter_mut()
-                .zip(&mut self.buffers.output)
-            {
+            for (pointer, channel) in self.output_pointers.iter_mut().zip(&mut self.buffers.output) {
                 *pointer = channel.as_mut_ptr();
             }
         }
@@ -559,12 +513,7 @@ impl Processor for Vst3Processor {
         self.input_changes.add(id, 0, value);
     }
 
-    fn process(
-        &mut self,
-        frames: usize,
-        transport: Transport,
-        events: &mut Vec<Event>,
-    ) -> Result<(), HostError> {
+    fn process(&mut self, frames: usize, transport: Transport, events: &mut Vec<Event>) -> Result<(), HostError> {
         self.buffers.begin(frames)?;
         self.point_to_buffers();
         self.output_changes.clear();
@@ -578,9 +527,7 @@ impl Processor for Vst3Processor {
             self.input_events.as_com_ref::<IEventList>(),
             self.output_events.as_com_ref::<IEventList>(),
         ) else {
-            return Err(HostError::Missing(
-                "the host's own parameter and event lists",
-            ));
+            return Err(HostError::Missing("the host's own parameter and event lists"));
         };
         let mut data = ProcessData {
             processMode: process_mode(self.mode),
@@ -670,7 +617,5 @@ fn wide_text(field: &String128) -> String {
 }
 
 fn class_id_text(id: &TUID) -> String {
-    id.iter()
-        .map(|&byte| format!("{:02X}", byte as u8))
-        .collect()
+    id.iter().map(|&byte| format!("{:02X}", byte as u8)).collect()
 }

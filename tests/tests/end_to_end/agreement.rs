@@ -32,10 +32,7 @@ fn on_the_demo_vocal() {
     assert!(predicted.windows.len() > 140 && predicted.last.is_some());
     for format in Format::ALL {
         let agreement = compare(instance(format).as_mut(), &vocal::path(), &predicted).unwrap();
-        assert!(
-            agreement.holds(),
-            "{format}: {agreement:?} is not within {TOLERANCE}"
-        );
+        assert!(agreement.holds(), "{format}: {agreement:?} is not within {TOLERANCE}");
     }
 }
 
@@ -43,11 +40,7 @@ fn on_the_demo_vocal() {
 fn on_quiet_and_loud_takes() {
     for (name, gain) in [("quiet", 0.03), ("loud", 6.0)] {
         let take: Vec<f32> = vocal(5.0).iter().map(|sample| sample * gain).collect();
-        assert!(
-            assert_agreement(name, &[take], VOCAL_RATE_HZ)
-                .last
-                .is_some()
-        );
+        assert!(assert_agreement(name, &[take], VOCAL_RATE_HZ).last.is_some());
     }
 }
 
@@ -72,11 +65,7 @@ fn on_two_channels_that_differ() {
         .zip(&room)
         .map(|(voice, room)| 0.4 * voice + room)
         .collect();
-    assert!(
-        assert_agreement("stereo", &[voice, right], 44_100)
-            .last
-            .is_some()
-    );
+    assert!(assert_agreement("stereo", &[voice, right], 44_100).last.is_some());
 }
 
 #[test]
@@ -94,10 +83,7 @@ fn on_a_take_that_ends_in_the_middle_of_a_word() {
 #[test]
 fn on_what_is_no_voice() {
     let silence = vec![0.0; 2 * VOCAL_RATE_HZ as usize];
-    assert_eq!(
-        assert_agreement("silence", &[silence], VOCAL_RATE_HZ).last,
-        None
-    );
+    assert_eq!(assert_agreement("silence", &[silence], VOCAL_RATE_HZ).last, None);
     let too_short = vocal(0.4);
     let predicted = assert_agreement("short", &[too_short], VOCAL_RATE_HZ);
     assert_eq!((predicted.windows.len(), predicted.last), (0, None));

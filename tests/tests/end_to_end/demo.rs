@@ -26,11 +26,7 @@ fn text(bytes: &[u8]) -> String {
 fn assert_png(path: &Path) {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
     let picture = std::fs::read(path).unwrap();
-    assert!(
-        picture.starts_with(PNG) && picture.len() > 10_000,
-        "{}",
-        path.display()
-    );
+    assert!(picture.starts_with(PNG) && picture.len() > 10_000, "{}", path.display());
 }
 
 #[test]
@@ -44,12 +40,7 @@ fn without_a_recording_it_plays_the_projects_own_vocal_in_both_formats() {
             table.contains(&format!("through the {} bundle", format.to_uppercase())),
             "{table}"
         );
-        assert!(
-            EMOTIONS
-                .iter()
-                .all(|emotion| table.contains(emotion.name())),
-            "{table}"
-        );
+        assert!(EMOTIONS.iter().all(|emotion| table.contains(emotion.name())), "{table}");
         // The vocal lasts 15.8 s.
         assert!(
             table.contains("   0:00") && table.contains("   0:15") && !table.contains("   0:16"),
@@ -85,31 +76,18 @@ fn several_recordings_and_wrong_ones_among_them() {
     .unwrap();
     write_wav(&place("surround.wav"), &vec![voice; 6], 48_000).unwrap();
     std::fs::write(place("text.wav"), "no recording").unwrap();
-    let names = [
-        "mono.wav",
-        "missing.wav",
-        "text.wav",
-        "surround.wav",
-        "stereo.wav",
-    ]
-    .map(place);
+    let names = ["mono.wav", "missing.wav", "text.wav", "surround.wav", "stereo.wav"].map(place);
     let out = place("out");
     let output = demo(&out, &names.each_ref().map(|path| path.as_path()));
 
-    assert!(
-        !output.status.success(),
-        "it must fail where a recording fails"
-    );
+    assert!(!output.status.success(), "it must fail where a recording fails");
     let complaints = text(&output.stderr);
     let lines: Vec<&str> = complaints.lines().collect();
     assert_eq!(lines.len(), 3, "one sentence each: {complaints}");
     for (line, (name, reason)) in lines.iter().zip([
         ("missing.wav", "does not exist"),
         ("text.wav", "is not a wav, flac, aiff, mp3 or ogg recording"),
-        (
-            "surround.wav",
-            "has 6 channels: Affekt takes mono and stereo",
-        ),
+        ("surround.wav", "has 6 channels: Affekt takes mono and stereo"),
     ]) {
         assert!(line.contains(name) && line.contains(reason), "{line}");
     }

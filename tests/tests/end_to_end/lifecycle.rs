@@ -65,9 +65,7 @@ fn many_instances_in_turn_keep_their_own_sound() {
         let mut running: Vec<_> = (0..INSTANCES)
             .map(|_| {
                 let mut instance = module.instantiate(&plugin.id).unwrap();
-                let processor = instance
-                    .activate(&realtime(f64::from(VOCAL_RATE_HZ), 1, 256))
-                    .unwrap();
+                let processor = instance.activate(&realtime(f64::from(VOCAL_RATE_HZ), 1, 256)).unwrap();
                 (instance, processor)
             })
             .collect();
@@ -136,11 +134,7 @@ fn making_and_destroying_again_and_again() {
         }
         // And it still works.
         assert!(
-            listen(format, &vocal(2.0))
-                .readings
-                .last()
-                .unwrap()
-                .heard_voice(),
+            listen(format, &vocal(2.0)).readings.last().unwrap().heard_voice(),
             "{format}"
         );
     }
@@ -157,9 +151,7 @@ fn one_instance_can_be_activated_for_other_rates_and_blocks() {
             (44_100.0, 1, 1),
             (768_000.0, 2, 4_096),
         ] {
-            let mut processor = instance
-                .activate(&offline(rate_hz, channels, max_block))
-                .unwrap();
+            let mut processor = instance.activate(&offline(rate_hz, channels, max_block)).unwrap();
             let mut events = Vec::new();
             let block = noise(7, max_block, 0.5);
             for _ in 0..20 {

@@ -26,8 +26,7 @@ fn assert_untouched(
         processor
             .process(frames, Transport::playing(start as u64), &mut events)
             .unwrap();
-        for (number, (output, input)) in processor.buffers().output.iter().zip(channels).enumerate()
-        {
+        for (number, (output, input)) in processor.buffers().output.iter().zip(channels).enumerate() {
             assert!(
                 bits(&output[..frames]) == bits(&input[start..start + frames]),
                 "{case}: channel {number} differs in the block of {frames} from sample {start} on"
@@ -52,13 +51,7 @@ fn at_every_block_size() {
             for channels in [1, 2] {
                 let setup = offline(48_000.0, channels, max_block);
                 let case = format!("{format}, {channels} channels, blocks of {max_block}");
-                assert_untouched(
-                    instance.as_mut(),
-                    &setup,
-                    &sound[..channels],
-                    || max_block,
-                    &case,
-                );
+                assert_untouched(instance.as_mut(), &setup, &sound[..channels], || max_block, &case);
             }
         }
     }

@@ -16,10 +16,7 @@ fn assert_alive(instance: &mut dyn Instance, case: &str) {
         assert!(bits(output) == bits(input), "{case}");
     }
     assert!(
-        pass.last()
-            .unwrap()
-            .iter()
-            .all(|value| (0.0..=1.0).contains(value)),
+        pass.last().unwrap().iter().all(|value| (0.0..=1.0).contains(value)),
         "{case}"
     );
 }
@@ -69,11 +66,7 @@ fn saving_and_loading_while_playing_changes_nothing_that_is_heard() {
         for (number, block) in sound.chunks(512).enumerate() {
             processor.buffers().input[0][..block.len()].copy_from_slice(block);
             processor
-                .process(
-                    block.len(),
-                    Transport::playing(number as u64 * 512),
-                    &mut events,
-                )
+                .process(block.len(), Transport::playing(number as u64 * 512), &mut events)
                 .unwrap();
             assert!(
                 bits(&processor.buffers().output[0][..block.len()]) == bits(block),
@@ -108,11 +101,7 @@ fn a_state_that_claims_emotions_does_not_show_them() {
         };
         instance.restore(&forged).unwrap();
         let ids = emotion_parameters(instance.as_mut()).unwrap();
-        assert_eq!(
-            values(instance.as_mut(), &ids).unwrap(),
-            [0.0; 6],
-            "{format}"
-        );
+        assert_eq!(values(instance.as_mut(), &ids).unwrap(), [0.0; 6], "{format}");
     }
 }
 
@@ -137,9 +126,7 @@ fn random_states_leave_the_plugin_running() {
         let saved = instance.save().unwrap();
         let mut random = Random::new(5);
         for _ in 0..200 {
-            let noise: Vec<u8> = (0..random.below(2_000))
-                .map(|_| random.next_bits() as u8)
-                .collect();
+            let noise: Vec<u8> = (0..random.below(2_000)).map(|_| random.next_bits() as u8).collect();
             let _ = instance.restore(&noise);
             let mut damaged = saved.clone();
             for _ in 0..=random.below(4) {

@@ -78,10 +78,7 @@ fn write_corpus(folder: &Path) {
                 let part = place * (vocal.len() - CLIP) / CODES.len();
                 let start = part + random.below(4_000);
                 let gain = 0.2 + random.unit() as f32;
-                let clip: Vec<f32> = vocal[start..start + CLIP]
-                    .iter()
-                    .map(|sample| sample * gain)
-                    .collect();
+                let clip: Vec<f32> = vocal[start..start + CLIP].iter().map(|sample| sample * gain).collect();
                 write_wav(
                     &folder.join(format!("{speaker}_{sentence}_{code}_XX.wav")),
                     &[clip],
@@ -119,18 +116,9 @@ fn train_export_evaluate_predict() {
     let evaluation = succeed(&[
         "evaluate", "--model", &model, "--corpus", &corpus, "--run", &run, "--json",
     ]);
-    let prediction = succeed(&[
-        "predict",
-        "--model",
-        &model,
-        "--json",
-        recordings.to_str().unwrap(),
-    ]);
+    let prediction = succeed(&["predict", "--model", &model, "--json", recordings.to_str().unwrap()]);
 
-    let contract = Model::from_file(&PathBuf::from(&model))
-        .unwrap()
-        .contract()
-        .clone();
+    let contract = Model::from_file(&PathBuf::from(&model)).unwrap().contract().clone();
     assert_eq!((contract.window_frames, contract.hop_frames), (100, 10));
     assert_eq!(contract.card.name, "Tiny");
 
@@ -157,23 +145,11 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
     let empty = folder.path().to_str().unwrap();
     let cases: [(&[&str], &str); 5] = [
         (
-            &[
-                "train",
-                "--corpus",
-                &format!("crema-d={nowhere}"),
-                "--out",
-                &nowhere,
-            ],
+            &["train", "--corpus", &format!("crema-d={nowhere}"), "--out", &nowhere],
             "cannot be read",
         ),
         (
-            &[
-                "train",
-                "--corpus",
-                &format!("crema-d={empty}"),
-                "--out",
-                &nowhere,
-            ],
+            &["train", "--corpus", &format!("crema-d={empty}"), "--out", &nowhere],
             "holds no clip",
         ),
         (
@@ -181,10 +157,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
             "there is no corpus named `no-such`",
         ),
         (&["predict", &nowhere], "does not exist"),
-        (
-            &["predict", "--model", &nowhere, &nowhere],
-            "cannot be read",
-        ),
+        (&["predict", "--model", &nowhere, &nowhere], "cannot be read"),
     ];
     for (arguments, reason) in cases {
         let output = trainer(arguments);

@@ -7,9 +7,7 @@ use std::{
 
 use affekt_tests::{
     host::{Format, HostCalls, Parameter, Transport},
-    pass::{
-        CONTROL_TICK, Pass, RESULT_DELAY_S, Reading, emotion_parameters, play, values, with_tail,
-    },
+    pass::{CONTROL_TICK, Pass, RESULT_DELAY_S, Reading, emotion_parameters, play, values, with_tail},
     signal::{Random, at_rate, noise},
 };
 
@@ -22,61 +20,37 @@ const SUM_TOLERANCE: f64 = 1e-4;
 fn listen(format: Format, sound: &[f32], rate_hz: u32, blocks: impl FnMut() -> usize) -> Pass {
     let rate_hz = f64::from(rate_hz);
     let played = with_tail(&[sound], rate_hz);
-    play(
-        instance(format).as_mut(),
-        &offline(rate_hz, 1, 8_192),
-        &played,
-        blocks,
-    )
-    .unwrap()
+    play(instance(format).as_mut(), &offline(rate_hz, 1, 8_192), &played, blocks).unwrap()
 }
 
 fn assert_distribution(reading: &Reading) {
     let sum: f64 = reading.values.iter().sum();
     assert!(
-        reading
-            .values
-            .iter()
-            .all(|value| (0.0..=1.0).contains(value)),
+        reading.values.iter().all(|value| (0.0..=1.0).contains(value)),
         "{reading:?}"
     );
-    assert!(
-        (sum - 1.0).abs() < SUM_TOLERANCE,
-        "{reading:?} sums to {sum}"
-    );
+    assert!((sum - 1.0).abs() < SUM_TOLERANCE, "{reading:?} sums to {sum}");
 }
 
 #[test]
 fn the_vocal_moves_probabilities_that_sum_to_one() {
     for format in Format::ALL {
         let pass = listen(format, &vocal(60.0), VOCAL_RATE_HZ, || 512);
-        let heard: Vec<&Reading> = pass
-            .readings
-            .iter()
-            .filter(|reading| reading.heard_voice())
-            .collect();
-        heard
-            .iter()
-            .for_each(|reading| assert_distribution(reading));
+        let heard: Vec<&Reading> = pass.readings.iter().filter(|reading| reading.heard_voice()).collect();
+        heard.iter().for_each(|reading| assert_distribution(reading));
         assert!(
             heard.len() * 10 > pass.readings.len() * 9,
             "{format}: voice was heard in {} blocks",
             heard.len()
         );
-        let changes = heard
-            .windows(2)
-            .filter(|pair| pair[0].values != pair[1].values)
-            .count();
+        let changes = heard.windows(2).filter(|pair| pair[0].values != pair[1].values).count();
         assert!(changes > 50, "{format}: only {changes} changes");
         let spread = |place: usize| {
             let values = || heard.iter().map(|reading| reading.values[place]);
             values().fold(0.0, f64::max) - values().fold(1.0, f64::min)
         };
         let widest = (0..6).map(spread).fold(0.0, f64::max);
-        assert!(
-            widest > 0.1,
-            "{format}: no probability moves by more than {widest}"
-        );
+        assert!(widest > 0.1, "{format}: no probability moves by more than {widest}");
     }
 }
 
@@ -157,12 +131,7 @@ fn two_equal_channels_count_as_one() {
 #[test]
 fn silence_is_no_emotion() {
     for format in Format::ALL {
-        let pass = listen(
-            format,
-            &vec![0.0; 5 * VOCAL_RATE_HZ as usize],
-            VOCAL_RATE_HZ,
-            || 512,
-        );
+        let pass = listen(format, &vec![0.0; 5 * VOCAL_RATE_HZ as usize], VOCAL_RATE_HZ, || 512);
         assert!(!pass.readings.iter().any(Reading::heard_voice), "{format}");
     }
 }
@@ -195,25 +164,14 @@ fn a_reset_forgets_and_the_next_pass_is_the_same() {
         let mut events = Vec::new();
         for _ in 0..2 {
             processor.reset();
-            assert_eq!(
-                values(instance.as_mut(), &ids).unwrap(),
-                [0.0; 6],
-                "{format}"
-            );
+            assert_eq!(values(instance.as_mut(), &ids).unwrap(), [0.0; 6], "{format}");
             for (number, block) in sound.chunks(512).enumerate() {
                 processor.buffers().input[0][..block.len()].copy_from_slice(block);
                 processor
-                    .process(
-                        block.len(),
-                        Transport::playing(number as u64 * 512),
-                        &mut events,
-                    )
+                    .process(block.len(), Transport::playing(number as u64 * 512), &mut events)
                     .unwrap();
                 let seen = values(instance.as_mut(), &ids).unwrap();
-                assert_eq!(
-                    seen, first.readings[number].values,
-                    "{format}, block {number}"
-                );
+                assert_eq!(seen, first.readings[number].values, "{format}, block {number}");
             }
         }
         instance.deactivate(processor).unwrap();
@@ -257,23 +215,14 @@ fn a_host_that_sets_a_read_only_parameter_changes_nothing() {
             processor.set_parameter(happy, 0.875);
             processor.buffers().input[0][..block.len()].copy_from_slice(block);
             processor
-                .process(
-                    block.len(),
-                    Transport::playing(number as u64 * 512),
-                    &mut events,
-                )
+                .process(block.len(), Transport::playing(number as u64 * 512), &mut events)
                 .unwrap();
             let seen = values(instance.as_mut(), &ids).unwrap();
-            assert_eq!(
-                seen, reference.readings[number].values,
-                "{format}, block {number}"
-            );
+            assert_eq!(seen, reference.readings[number].values, "{format}, block {number}");
         }
         // A block without frames only hands over parameters.
         processor.set_parameter(happy, 0.875);
-        processor
-            .process(0, Transport::stopped(0), &mut events)
-            .unwrap();
+        processor.process(0, Transport::stopped(0), &mut events).unwrap();
         assert_eq!(
             values(instance.as_mut(), &ids).unwrap(),
             reference.last().unwrap(),

@@ -85,7 +85,10 @@ impl Arguments {
         let loaded = load(clips, &contract.features, || bar.inc(1))?;
         bar.finish_and_clear();
         corpora::report(&loaded.dropped);
-        ensure!(!loaded.clips.is_empty(), "no usable clip is left: see the reasons above");
+        ensure!(
+            !loaded.clips.is_empty(),
+            "no usable clip is left: see the reasons above"
+        );
 
         let evaluation = measure(&onnx, &loaded.clips, self.session.into(), self.seed)?;
         if let (Some(path), Some(folder)) = (&self.card, &folder) {
@@ -100,8 +103,7 @@ impl Arguments {
             };
             let (run, recipe, best) = (folder.run()?, folder.recipe()?, folder.best()?);
             let text = card::markdown(&contract.card, &run, &recipe, &best, warm, cold);
-            std::fs::write(path, text)
-                .wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+            std::fs::write(path, text).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
         }
         if self.json {
             println!("{}", serde_json::to_string(&evaluation)?);
@@ -112,12 +114,7 @@ impl Arguments {
     }
 }
 
-fn measure(
-    onnx: &[u8],
-    clips: &[ClipFrames],
-    session: SessionState,
-    seed: u64,
-) -> color_eyre::Result<Evaluation> {
+fn measure(onnx: &[u8], clips: &[ClipFrames], session: SessionState, seed: u64) -> color_eyre::Result<Evaluation> {
     let bar = progress::bar(clips.len(), "listening");
     let evaluation = evaluate(onnx, clips, session, seed, || bar.inc(1));
     bar.finish_and_clear();
@@ -126,9 +123,7 @@ fn measure(
 
 /// Leaves out clips whose speakers the run has trained on or chosen by, unless they are allowed.
 fn unseen(clips: Vec<Clip>, split: &SpeakerSplit, allow: bool) -> color_eyre::Result<Vec<Clip>> {
-    let is_seen = |clip: &Clip| {
-        matches!(split.side(&clip.speaker), Some(Side::Train | Side::Validation))
-    };
+    let is_seen = |clip: &Clip| matches!(split.side(&clip.speaker), Some(Side::Train | Side::Validation));
     let seen = clips.iter().filter(|clip| is_seen(clip)).count();
     if allow {
         if seen > 0 {
@@ -142,7 +137,9 @@ fn unseen(clips: Vec<Clip>, split: &SpeakerSplit, allow: bool) -> color_eyre::Re
     }
     let unseen: Vec<_> = clips.into_iter().filter(|clip| !is_seen(clip)).collect();
     if unseen.is_empty() {
-        bail!("the model's run has seen all speakers of these {seen} clips: give recordings of others, or --allow-seen");
+        bail!(
+            "the model's run has seen all speakers of these {seen} clips: give recordings of others, or --allow-seen"
+        );
     }
     if seen > 0 {
         eprintln!("{seen} clips left out: the model's run has seen their speakers");

@@ -44,8 +44,8 @@ impl Arguments {
             .evaluations
             .iter()
             .map(|path| {
-                let text = std::fs::read_to_string(path)
-                    .wrap_err_with(|| format!("{} cannot be read", path.display()))?;
+                let text =
+                    std::fs::read_to_string(path).wrap_err_with(|| format!("{} cannot be read", path.display()))?;
                 serde_json::from_str(&text)
                     .wrap_err_with(|| format!("{} is not what `evaluate --json` prints", path.display()))
             })
@@ -63,8 +63,7 @@ impl Arguments {
         };
         let onnx = to_onnx(&network, &run.scaler, best.temperature, &contract);
         Model::from_bytes(&onnx).wrap_err("the exported model does not load, so it was not written")?;
-        std::fs::write(&self.out, &onnx)
-            .wrap_err_with(|| format!("{} cannot be written", self.out.display()))?;
+        std::fs::write(&self.out, &onnx).wrap_err_with(|| format!("{} cannot be written", self.out.display()))?;
         eprintln!(
             "{}: {} kB, epoch {}, UAR {:.3} on validation speakers",
             self.out.display(),

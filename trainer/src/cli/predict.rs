@@ -70,8 +70,8 @@ impl Arguments {
         for file in files {
             let recording = Recording::read(&file)?;
             let rate = f64::from(recording.sample_rate_hz);
-            let timeline = Timeline::of(&mut model, &recording.channels, rate)
-                .wrap_err_with(|| file.display().to_string())?;
+            let timeline =
+                Timeline::of(&mut model, &recording.channels, rate).wrap_err_with(|| file.display().to_string())?;
             let name = names.for_file(&file);
             if let Some(folder) = &self.csv {
                 let path = folder.join(format!("{name}.csv"));
@@ -141,7 +141,11 @@ impl Names {
 }
 
 fn by_name(probabilities: [f32; 6]) -> BTreeMap<&'static str, f32> {
-    EMOTIONS.into_iter().map(|emotion| emotion.name()).zip(probabilities).collect()
+    EMOTIONS
+        .into_iter()
+        .map(|emotion| emotion.name())
+        .zip(probabilities)
+        .collect()
 }
 
 fn report(file: PathBuf, timeline: &Timeline) -> FileReport {
@@ -165,7 +169,11 @@ fn table(timeline: &Timeline) -> String {
     text.push('\n');
     for second in timeline.seconds() {
         let dominant = second.dominant().map_or("no voice", |(emotion, _)| emotion.name());
-        text += &format!("{:>8}  {dominant:<9}{}\n", second.start_s, percentages(second.probabilities));
+        text += &format!(
+            "{:>8}  {dominant:<9}{}\n",
+            second.start_s,
+            percentages(second.probabilities)
+        );
     }
     let last = timeline.last();
     text += &format!("{:>8}  {:<9}{}\n", "at end", "", percentages(last));

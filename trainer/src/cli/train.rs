@@ -101,11 +101,7 @@ impl Arguments {
         ] {
             eprintln!("{} speakers {name}", data.split.speakers(side).len());
         }
-        eprintln!(
-            "{} clips train, {} validate",
-            data.train.len(),
-            data.validation.len()
-        );
+        eprintln!("{} clips train, {} validate", data.train.len(), data.validation.len());
         let device = self.backend.device();
         let mut display = Display::new(recipe.training.epochs);
         let mut epochs_left = self.stop_after;

@@ -62,10 +62,7 @@ mod tests {
             };
             assert_eq!(read_name(&format!("1091_WSI_{code}_MD")), clip);
         }
-        assert!(matches!(
-            read_name("1040_ITH_SAD_X"),
-            FileName::Clip { .. }
-        ));
+        assert!(matches!(read_name("1040_ITH_SAD_X"), FileName::Clip { .. }));
         for name in [
             "",
             "1001",

@@ -20,10 +20,7 @@ fn read_name(stem: &str) -> FileName {
         return FileName::Foreign;
     };
     let digits = [tens, ones, number_tens, number_ones];
-    if !(digits.iter().all(u8::is_ascii_digit)
-        && text.is_ascii_lowercase()
-        && version.is_ascii_lowercase())
-    {
+    if !(digits.iter().all(u8::is_ascii_digit) && text.is_ascii_lowercase() && version.is_ascii_lowercase()) {
         return FileName::Foreign;
     }
     let emotion = match emotion {

@@ -118,9 +118,7 @@ fn backward(step: Backward<'_>, units: usize) {
         .zip(step.hidden_gradient.chunks_exact(units))
         .zip(step.cell_gradient.chunks_exact_mut(units))
         .zip(step.gate_gradients.chunks_exact_mut(4 * units));
-    for (((((gates, previous_cell), cell_tanh), hidden_gradient), cell_gradient), gate_gradients) in
-        rows
-    {
+    for (((((gates, previous_cell), cell_tanh), hidden_gradient), cell_gradient), gate_gradients) in rows {
         let (input, rest) = gates.split_at(units);
         let (forget, rest) = rest.split_at(units);
         let (output, candidate) = rest.split_at(units);
@@ -128,13 +126,11 @@ fn backward(step: Backward<'_>, units: usize) {
         let (forget_gradient, rest) = rest.split_at_mut(units);
         let (output_gradient, candidate_gradient) = rest.split_at_mut(units);
         for k in 0..units {
-            let through_tanh =
-                hidden_gradient[k] * output[k] * (1.0 - cell_tanh[k] * cell_tanh[k]);
+            let through_tanh = hidden_gradient[k] * output[k] * (1.0 - cell_tanh[k] * cell_tanh[k]);
             let gradient = cell_gradient[k] + through_tanh;
             input_gradient[k] = gradient * candidate[k] * input[k] * (1.0 - input[k]);
             forget_gradient[k] = gradient * previous_cell[k] * forget[k] * (1.0 - forget[k]);
-            output_gradient[k] =
-                hidden_gradient[k] * cell_tanh[k] * output[k] * (1.0 - output[k]);
+            output_gradient[k] = hidden_gradient[k] * cell_tanh[k] * output[k] * (1.0 - output[k]);
             candidate_gradient[k] = gradient * input[k] * (1.0 - candidate[k] * candidate[k]);
             cell_gradient[k] = gradient * forget[k];
         }
@@ -188,16 +184,10 @@ mod tests {
             let x = step as f32 * 0.01;
             let reference = 1.0 / (1.0 + (-f64::from(x)).exp());
             assert!((f64::from(sigmoid(x)) - reference).abs() < 3e-7, "{x}");
-            assert!(
-                (f64::from(tanh(x)) - f64::from(x).tanh()).abs() < 5e-7,
-                "{x}"
-            );
+            assert!((f64::from(tanh(x)) - f64::from(x).tanh()).abs() < 5e-7, "{x}");
         }
         for extreme in [1e4, f32::MAX, f32::INFINITY] {
-            assert_eq!(
-                (sigmoid(extreme), tanh(extreme), tanh(-extreme)),
-                (1.0, 1.0, -1.0)
-            );
+            assert_eq!((sigmoid(extreme), tanh(extreme), tanh(-extreme)), (1.0, 1.0, -1.0));
             assert!(sigmoid(-extreme) < 1e-30);
         }
     }

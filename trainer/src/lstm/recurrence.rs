@@ -72,37 +72,19 @@ impl Recurrence {
     /// recurrent weights `[units, 4·units]`.
     pub fn backward(&self, hidden_gradient: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let [steps, batch, units] = self.dims();
-        assert_eq!(
-            hidden_gradient.len(),
-            steps * batch * units,
-            "gradient's shape"
-        );
+        assert_eq!(hidden_gradient.len(), steps * batch * units, "gradient's shape");
         let parts: Vec<(Vec<f32>, Vec<f32>)> = self
             .groups
             .par_iter()
             .map(|group| {
-                let own = gather(
-                    hidden_gradient,
-                    steps,
-                    batch,
-                    units,
-                    group.first_row,
-                    group.rows,
-                );
+                let own = gather(hidden_gradient, steps, batch, units, group.first_row, group.rows);
                 group.backward(own, &self.recurrent, steps, units)
             })
             .collect();
         let mut gates = vec![0.0; steps * batch * 4 * units];
         let mut recurrent = vec![0.0; units * 4 * units];
         for (group, (gate_part, recurrent_part)) in self.groups.iter().zip(&parts) {
-            scatter(
-                gate_part,
-                &mut gates,
-                batch,
-                4 * units,
-                group.first_row,
-                group.rows,
-            );
+            scatter(gate_part, &mut gates, batch, 4 * units, group.first_row, group.rows);
             for (sum, value) in recurrent.iter_mut().zip(recurrent_part) {
                 *sum += value;
             }
@@ -152,13 +134,7 @@ impl Group {
     }
 
     /// `gradient`: of the hidden states, `[steps, rows, units]`. Returns those of gates and recurrent weights.
-    fn backward(
-        &self,
-        mut gradient: Vec<f32>,
-        recurrent: &[f32],
-        steps: usize,
-        units: usize,
-    ) -> (Vec<f32>, Vec<f32>) {
+    fn backward(&self, mut gradient: Vec<f32>, recurrent: &[f32], steps: usize, units: usize) -> (Vec<f32>, Vec<f32>) {
         let state = self.rows * units;
         let mut gate_gradients = vec![0.0; steps * 4 * state];
         let mut cell_gradient = vec![0.0; state];
@@ -193,14 +169,7 @@ impl Group {
 }
 
 /// Rows `first_row..first_row + rows` of each step of `[steps, batch, width]`.
-fn gather(
-    values: &[f32],
-    steps: usize,
-    batch: usize,
-    width: usize,
-    first_row: usize,
-    rows: usize,
-) -> Vec<f32> {
+fn gather(values: &[f32], steps: usize, batch: usize, width: usize, first_row: usize, rows: usize) -> Vec<f32> {
     let mut own = Vec::with_capacity(steps * rows * width);
     for step in values.chunks_exact(batch * width) {
         own.extend_from_slice(&step[first_row * width..(first_row + rows) * width]);
@@ -209,14 +178,7 @@ fn gather(
 }
 
 /// The inverse of [`gather`].
-fn scatter(
-    own: &[f32],
-    values: &mut [f32],
-    batch: usize,
-    width: usize,
-    first_row: usize,
-    rows: usize,
-) {
+fn scatter(own: &[f32], values: &mut [f32], batch: usize, width: usize, first_row: usize, rows: usize) {
     let steps = values.chunks_exact_mut(batch * width);
     for (step, part) in steps.zip(own.chunks_exact(rows * width)) {
         step[first_row * width..(first_row + rows) * width].copy_from_slice(part);
@@ -259,11 +221,7 @@ impl<'a> Matrix<'a> {
 /// `sum += left · right`, all of it on this thread; `sum` is row-major.
 fn add_product(sum: &mut [f32], left: Matrix<'_>, right: Matrix<'_>) {
     assert_eq!(left.columns, right.rows, "inner dimensions");
-    assert_eq!(
-        sum.len(),
-        left.rows * right.columns,
-        "dimensions of the sum"
-    );
+    assert_eq!(sum.len(), left.rows * right.columns, "dimensions of the sum");
     // SAFETY: `Matrix` can only be made of a slice of `rows · columns` values (rounded down to whole rows), so
     // both operands are read inside their slices; the asserts above bound the writes to `sum`, which no operand
     // overlaps because it is borrowed mutably.

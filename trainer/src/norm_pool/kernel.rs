@@ -34,13 +34,7 @@ pub struct NormPool {
 
 impl NormPool {
     /// Runs forward; returns the output `[pools · batch, filters]` too.
-    pub fn forward(
-        input: Vec<f32>,
-        gamma: Vec<f32>,
-        beta: &[f32],
-        epsilon: f64,
-        shape: Shape,
-    ) -> (Self, Vec<f32>) {
+    pub fn forward(input: Vec<f32>, gamma: Vec<f32>, beta: &[f32], epsilon: f64, shape: Shape) -> (Self, Vec<f32>) {
         let Shape {
             rows,
             filters,
@@ -137,7 +131,11 @@ impl NormPool {
                     let rows = gradient.chunks_exact(filters).zip(chosen.chunks_exact(filters));
                     for ((gradient, chosen), values) in rows.zip(values.chunks_exact(filters)) {
                         for filter in 0..filters {
-                            let own = if chosen[filter] == frame as u8 { gradient[filter] } else { 0.0 };
+                            let own = if chosen[filter] == frame as u8 {
+                                gradient[filter]
+                            } else {
+                                0.0
+                            };
                             beta[filter] += own;
                             centred[filter] += own * (values[filter] - mean[filter]);
                         }
@@ -177,7 +175,11 @@ impl NormPool {
                     let own = gradient.chunks_exact(filters).zip(chosen.chunks_exact(filters));
                     for ((input, values), (gradient, chosen)) in rows.zip(own) {
                         for filter in 0..filters {
-                            let own = if chosen[filter] == frame as u8 { gradient[filter] } else { 0.0 };
+                            let own = if chosen[filter] == frame as u8 {
+                                gradient[filter]
+                            } else {
+                                0.0
+                            };
                             input[filter] = slope[filter] * own + tilt[filter] * values[filter] + level[filter];
                         }
                     }
@@ -209,8 +211,7 @@ fn statistics(input: &[f32], filters: usize) -> (Vec<f64>, Vec<f64>) {
             for filter in 0..filters {
                 let distance = f64::from(sum[filter]) / rows as f64;
                 mean[filter] = f64::from(first[filter]) + distance;
-                deviations[filter] =
-                    (f64::from(squares[filter]) - rows as f64 * distance * distance).max(0.0);
+                deviations[filter] = (f64::from(squares[filter]) - rows as f64 * distance * distance).max(0.0);
             }
             (rows, mean, deviations)
         })
@@ -223,8 +224,7 @@ fn statistics(input: &[f32], filters: usize) -> (Vec<f64>, Vec<f64>) {
         for filter in 0..filters {
             let distance = block_mean[filter] - mean[filter];
             mean[filter] += distance * block_rows / all;
-            deviations[filter] +=
-                block_deviations[filter] + distance * distance * rows * block_rows / all;
+            deviations[filter] += block_deviations[filter] + distance * distance * rows * block_rows / all;
         }
         rows = all;
     }

@@ -26,9 +26,12 @@ pub fn run(python: Option<&Path>) -> Result<()> {
     let mut at_48k = Vec::new();
     Resampler::new(f64::from(spec.sample_rate_hz), 48_000)?.push(&at_16k, |chunk| at_48k.extend_from_slice(chunk));
 
-    let mut rows: Vec<(String, Vec<f64>)> =
-        ["Affekt, 16 kHz", "Affekt, 48 kHz"].map(|name| (name.to_owned(), Vec::new())).into();
-    let mut peers = python.map(|python| Peers::start(python, &at_16k, &at_48k)).transpose()?;
+    let mut rows: Vec<(String, Vec<f64>)> = ["Affekt, 16 kHz", "Affekt, 48 kHz"]
+        .map(|name| (name.to_owned(), Vec::new()))
+        .into();
+    let mut peers = python
+        .map(|python| Peers::start(python, &at_16k, &at_48k))
+        .transpose()?;
     for name in peers.iter().flat_map(|peers| &peers.names) {
         rows.push((name.clone(), Vec::new()));
     }
@@ -44,9 +47,16 @@ pub fn run(python: Option<&Path>) -> Result<()> {
 
     println!("\nFeatures: µs per 10 ms frame (64 MFCCs), one thread, median of {ROUNDS} rounds in turns");
     println!("48 kHz includes the resampler; ours is fed {BLOCK} samples at a time");
-    let times: Vec<(String, f64)> = rows.into_iter().map(|(name, mut times)| (name, median(&mut times))).collect();
+    let times: Vec<(String, f64)> = rows
+        .into_iter()
+        .map(|(name, mut times)| (name, median(&mut times)))
+        .collect();
     for (name, time) in &times {
-        let reference = if name.ends_with("48 kHz") { times[1].1 } else { times[0].1 };
+        let reference = if name.ends_with("48 kHz") {
+            times[1].1
+        } else {
+            times[0].1
+        };
         println!("  {name:<28} {:>8.2} µs   {:>6.2} × ours", time * 1e6, time / reference);
     }
     if python.is_none() {
@@ -59,13 +69,18 @@ pub fn run(python: Option<&Path>) -> Result<()> {
 fn sound(rate_hz: u32) -> Result<Vec<f32>> {
     let vocal = vocal::read()?;
     ensure!(vocal.sample_rate_hz == rate_hz, "the demo vocal is not at {rate_hz} Hz");
-    Ok(vocal.channels[0].iter().copied().cycle().take(SECONDS * rate_hz as usize).collect())
+    Ok(vocal.channels[0]
+        .iter()
+        .copied()
+        .cycle()
+        .take(SECONDS * rate_hz as usize)
+        .collect())
 }
 
 /// Seconds per frame of the whole way from samples to MFCCs.
 fn ours(spec: &FeatureSpec, samples: &[f32], rate_hz: f64) -> Result<f64> {
     let mut extractor = Extractor::new(spec, rate_hz)?;
-    let dct = Dct::new(spec);
+    let dct = Dct::new(spec)?;
     let mut mfcc = vec![0.0; spec.coefficients];
     let mut frames = 0_u32;
     let start = Instant::now();
@@ -94,14 +109,24 @@ impl Peers {
         std::fs::create_dir_all(&scratch)?;
         let write = |name: &str, samples: &[f32]| -> Result<_> {
             let path = scratch.join(name);
-            std::fs::write(&path, samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>())?;
+            std::fs::write(
+                &path,
+                samples
+                    .iter()
+                    .flat_map(|sample| sample.to_le_bytes())
+                    .collect::<Vec<u8>>(),
+            )?;
             Ok(path)
         };
         let mut process = Command::new(python)
             .arg(folder.join("bench/peers.py"))
             .arg(write("16k.f32", at_16k)?)
             .arg(write("48k.f32", at_48k)?)
-            .envs([("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")])
+            .envs([
+                ("OMP_NUM_THREADS", "1"),
+                ("MKL_NUM_THREADS", "1"),
+                ("OPENBLAS_NUM_THREADS", "1"),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -110,9 +135,14 @@ impl Peers {
         let mut answer = BufReader::new(process.stdout.take().ok_or_eyre("no standard output")?);
         let mut line = String::new();
         answer.read_line(&mut line)?;
-        let names = serde_json::from_str(&line)
-            .wrap_err("tests/bench/peers.py did not start: see its message above")?;
-        Ok(Self { process, ask, answer, names })
+        let names =
+            serde_json::from_str(&line).wrap_err("tests/bench/peers.py did not start: see its message above")?;
+        Ok(Self {
+            process,
+            ask,
+            answer,
+            names,
+        })
     }
 
     fn measure(&mut self, name: &str) -> Result<f64> {
@@ -120,7 +150,11 @@ impl Peers {
         let mut line = String::new();
         self.answer.read_line(&mut line)?;
         let answer: Value = serde_json::from_str(&line).wrap_err_with(|| format!("{name} failed"))?;
-        let number = |key: &str| answer[key].as_f64().ok_or_eyre("tests/bench/peers.py answered without a figure");
+        let number = |key: &str| {
+            answer[key]
+                .as_f64()
+                .ok_or_eyre("tests/bench/peers.py answered without a figure")
+        };
         Ok(number("seconds")? / number("frames")?)
     }
 }

@@ -29,8 +29,13 @@ fn measure(format: Format, block: usize) -> Result<()> {
     let module = host::load(&bundle::module(format)?, format)?;
     let id = module.scan()?.remove(0).id;
     let mut instance = module.instantiate(&id)?;
-    let setup =
-        Setup { sample_rate_hz: RATE_HZ, max_block: block, channels: 2, mode: Mode::Realtime, in_place: false };
+    let setup = Setup {
+        sample_rate_hz: RATE_HZ,
+        max_block: block,
+        channels: 2,
+        mode: Mode::Realtime,
+        in_place: false,
+    };
     let mut processor = instance.activate(&setup)?;
 
     let period = Duration::from_secs_f64(block as f64 / RATE_HZ);

@@ -4,8 +4,7 @@ use vst3::{
     Class, ComWrapper,
     Steinberg::{
         Vst::{
-            IParamValueQueue, IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait,
-            ParamID, ParamValue,
+            IParamValueQueue, IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait, ParamID, ParamValue,
         },
         kInvalidArgument, kResultOk, tresult,
     },
@@ -25,9 +24,7 @@ pub(super) struct ParameterChanges {
 impl ParameterChanges {
     /// Room for changes of this many parameters.
     pub(super) fn with_room_for(parameters: usize) -> ComWrapper<Self> {
-        let queues = (0..parameters)
-            .map(|_| ComWrapper::new(Queue::default()))
-            .collect();
+        let queues = (0..parameters).map(|_| ComWrapper::new(Queue::default())).collect();
         ComWrapper::new(Self {
             queues,
             used: Mutex::new(0),
@@ -50,16 +47,11 @@ impl ParameterChanges {
         let used = std::mem::take(&mut *lock(&self.used));
         for queue in &self.queues[..used] {
             let content = lock(&queue.content);
-            events.extend(
-                content
-                    .points
-                    .iter()
-                    .map(|&(offset, value)| Event::Parameter {
-                        offset: offset as u32,
-                        id: content.id,
-                        value,
-                    }),
-            );
+            events.extend(content.points.iter().map(|&(offset, value)| Event::Parameter {
+                offset: offset as u32,
+                id: content.id,
+                value,
+            }));
         }
     }
 
@@ -101,11 +93,7 @@ impl IParameterChangesTrait for ParameterChanges {
         pointer(queue)
     }
 
-    unsafe fn addParameterData(
-        &self,
-        id: *const ParamID,
-        index: *mut i32,
-    ) -> *mut IParamValueQueue {
+    unsafe fn addParameterData(&self, id: *const ParamID, index: *mut i32) -> *mut IParamValueQueue {
         // SAFETY: VST3 prescribes a pointer to an identifier.
         let id = unsafe { *id };
         let found = self.queue(id);
@@ -171,10 +159,7 @@ impl IParamValueQueueTrait for Queue {
 
     unsafe fn getPoint(&self, index: i32, offset: *mut i32, value: *mut ParamValue) -> tresult {
         let content = lock(&self.content);
-        let Some(&point) = usize::try_from(index)
-            .ok()
-            .and_then(|index| content.points.get(index))
-        else {
+        let Some(&point) = usize::try_from(index).ok().and_then(|index| content.points.get(index)) else {
             return kInvalidArgument;
         };
         // SAFETY: VST3 prescribes places for offset and value.

@@ -8,8 +8,8 @@ use vst3::{
     Steinberg::{
         FIDString, TBool, TUID,
         Vst::{
-            IComponentHandler, IComponentHandler2, IComponentHandler2Trait, IComponentHandlerTrait,
-            IHostApplication, IHostApplicationTrait, ParamID, ParamValue, String128,
+            IComponentHandler, IComponentHandler2, IComponentHandler2Trait, IComponentHandlerTrait, IHostApplication,
+            IHostApplicationTrait, ParamID, ParamValue, String128,
         },
         kNotImplemented, kResultOk, tresult,
     },
@@ -55,12 +55,7 @@ impl IHostApplicationTrait for HostContext {
         kResultOk
     }
 
-    unsafe fn createInstance(
-        &self,
-        _: *mut TUID,
-        _: *mut TUID,
-        object: *mut *mut c_void,
-    ) -> tresult {
+    unsafe fn createInstance(&self, _: *mut TUID, _: *mut TUID, object: *mut *mut c_void) -> tresult {
         // SAFETY: VST3 prescribes a place for a pointer.
         unsafe { *object = std::ptr::null_mut() };
         kNotImplemented

@@ -64,25 +64,23 @@ impl IEventListTrait for EventList {
         // SAFETY: VST3 prescribes a pointer to an event.
         let event = unsafe { &*event };
         let offset = event.sampleOffset as u32;
-        events.push(
-            if event.r#type == EventTypes_::kLegacyMIDICCOutEvent as u16 {
-                // SAFETY: The type says which member of the union is set.
-                let control = unsafe { event.__field0.midiCCOut };
-                Event::Midi {
-                    offset,
-                    bytes: [
-                        CONTROL_CHANGE | (control.channel as u8 & 0x0F),
-                        control.controlNumber,
-                        control.value as u8,
-                    ],
-                }
-            } else {
-                Event::Other {
-                    offset,
-                    kind: event.r#type,
-                }
-            },
-        );
+        events.push(if event.r#type == EventTypes_::kLegacyMIDICCOutEvent as u16 {
+            // SAFETY: The type says which member of the union is set.
+            let control = unsafe { event.__field0.midiCCOut };
+            Event::Midi {
+                offset,
+                bytes: [
+                    CONTROL_CHANGE | (control.channel as u8 & 0x0F),
+                    control.controlNumber,
+                    control.value as u8,
+                ],
+            }
+        } else {
+            Event::Other {
+                offset,
+                kind: event.r#type,
+            }
+        });
         kResultOk
     }
 }

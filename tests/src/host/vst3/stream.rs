@@ -7,8 +7,7 @@ use std::{
 use vst3::{
     Class,
     Steinberg::{
-        IBStream, IBStream_::IStreamSeekMode_, IBStreamTrait, kInvalidArgument, kResultFalse,
-        kResultOk, tresult,
+        IBStream, IBStream_::IStreamSeekMode_, IBStreamTrait, kInvalidArgument, kResultFalse, kResultOk, tresult,
     },
 };
 
