@@ -17,9 +17,9 @@ use crate::{Contract, EMOTIONS, ModelError, Prediction, runtime};
 /// Most bytes of one value inside a running model. tract would find out by asking for them.
 const MAX_VALUE_BYTES: usize = 1 << 30;
 
-/// Most rewrites of tract's optimiser: some, and so many more for each node. Ordinary models take a fifth of them.
-const MIN_REWRITES: usize = 500;
-const REWRITES_PER_NODE: usize = 20;
+/// Most rewrites of tract's optimiser: some, and so many more for each node. Ordinary models take a third of them.
+const MIN_REWRITES: usize = 200;
+const REWRITES_PER_NODE: usize = 6;
 
 pub(crate) enum Engine {
     OnnxRuntime(Session),

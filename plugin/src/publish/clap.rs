@@ -178,15 +178,16 @@ unsafe extern "C" fn get_info(plugin: *const clap_plugin, index: u32, info: *mut
     // nice-plug 0.4.2 lets the index behind the last one through, and fails at it.
     // SAFETY: `plugin_data` is nice-plug's; it writes to `info`, and checks it for null.
     let filled = unsafe { index < count(plugin) && get_info(plugin, index, info) };
+    if !filled {
+        return false;
+    }
     // SAFETY: it was just filled in, so it is not null.
-    if filled
-        && let Some(info) = unsafe { info.as_mut() }
-        && is_output_id(info.id)
-    {
+    let info = unsafe { info.as_mut() };
+    if let Some(info) = info.filter(|info| is_output_id(info.id)) {
         info.flags &= !(CLAP_PARAM_IS_AUTOMATABLE | CLAP_PARAM_IS_MODULATABLE);
         info.flags |= CLAP_PARAM_IS_READONLY;
     }
-    filled
+    true
 }
 
 unsafe extern "C" fn flush(

@@ -582,10 +582,8 @@ mod tests {
             let collector = ComWrapper::new(Collector::default());
             let stream = collector.as_com_ref::<IBStream>().unwrap();
             // SAFETY: the stream lives during the call.
-            assert_eq!(
-                unsafe { IComponentTrait::getState(&self.component, stream.as_ptr()) },
-                kResultOk
-            );
+            let result = unsafe { IComponentTrait::getState(&self.component, stream.as_ptr()) };
+            assert_eq!(result, kResultOk);
             collector.take()
         }
     }

@@ -219,7 +219,7 @@ impl ClapInstance {
         }
         let no_layout = HostError::Layout { channels };
         let configs: PluginAudioPortsConfig = self.extension("CLAP's choice of port layouts")?;
-        let mut handle = self.plugin.plugin_handle();
+        let handle = self.plugin.plugin_handle();
         let mut buffer = AudioPortsConfigBuffer::new();
         for index in 0..configs.count(&handle) {
             let Some(config) = configs.get(&handle, index, &mut buffer) else {
@@ -230,7 +230,7 @@ impl ClapInstance {
                 && wide(config.main_output.map(|port| port.channel_count))
             {
                 let id = config.id;
-                return configs.select(&mut handle, id).map_err(|_| no_layout);
+                return configs.select(&handle, id).map_err(|_| no_layout);
             }
         }
         Err(no_layout)

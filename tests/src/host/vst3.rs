@@ -331,10 +331,8 @@ impl Instance for Vst3Instance {
         let stream = ComWrapper::new(MemoryStream::default());
         let pointer = stream.to_com_ptr::<IBStream>().ok_or(HostError::Missing("a stream"))?;
         // SAFETY: The component and the stream are alive.
-        check(
-            unsafe { self.plugin.component.getState(pointer.as_ptr()) },
-            "save its state",
-        )?;
+        let result = unsafe { self.plugin.component.getState(pointer.as_ptr()) };
+        check(result, "save its state")?;
         Ok(stream.bytes())
     }
 
@@ -582,6 +580,8 @@ fn process_context(transport: Transport, continuous: u64, sample_rate_hz: f64) -
     let quarters = transport.quarters(sample_rate_hz);
     // SAFETY: The structure is plain numbers, for which zero is valid.
     let empty: ProcessContext = unsafe { std::mem::zeroed() };
+    // The flags are signed on Windows.
+    #[allow(clippy::unnecessary_cast)]
     ProcessContext {
         state: state as u32,
         sampleRate: sample_rate_hz,
@@ -608,11 +608,7 @@ fn latin_text(field: &[std::ffi::c_char]) -> String {
 
 /// Text of a null-terminated UTF-16 field.
 fn wide_text(field: &String128) -> String {
-    let units: Vec<u16> = field
-        .iter()
-        .map(|&unit| unit as u16)
-        .take_while(|&unit| unit != 0)
-        .collect();
+    let units: Vec<u16> = field.iter().copied().take_while(|&unit| unit != 0).collect();
     String::from_utf16_lossy(&units)
 }
 

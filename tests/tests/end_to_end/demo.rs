@@ -67,7 +67,7 @@ fn several_recordings_and_wrong_ones_among_them() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
     let voice = vocal(2.0);
-    write_wav(&place("mono.wav"), &[voice.clone()], 16_000).unwrap();
+    write_wav(&place("mono.wav"), std::slice::from_ref(&voice), 16_000).unwrap();
     write_wav(
         &place("stereo.wav"),
         &[voice.clone(), noise(1, voice.len(), 0.01)],

@@ -151,13 +151,7 @@ fn exponential(x: f32) -> f32 {
     let power = (x * std::f32::consts::LOG2_E).round_ties_even();
     let rest = x - power * LN_2_HIGH - power * LN_2_LOW;
     let mut series = 1.987_569_1e-4_f32;
-    for coefficient in [
-        1.398_199_9e-3,
-        8.333_452e-3,
-        4.166_579_6e-2,
-        1.666_666_5e-1,
-        5.000_000_1e-1,
-    ] {
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
         series = series * rest + coefficient;
     }
     let mantissa = series * rest * rest + rest + 1.0;
