@@ -41,7 +41,7 @@ pub struct Network {
     dropout: f64,
 }
 
-/// One LSTM layer; gates in the order of [`lstm`].
+/// One LSTM layer; gates in the order of `lstm`.
 #[derive(Module, Debug)]
 pub struct LstmLayer {
     /// Weights of the input, `[inputs, 4·units]`.

@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamW, AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, ElementConversion, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
 use crate::network::{CLASSES, Network};
@@ -122,7 +122,7 @@ struct SquareSum<'a> {
 impl ModuleVisitor for SquareSum<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let sum: f32 = gradient.square().sum().into_scalar::<f32>().elem();
+            let sum = gradient.square().sum().into_scalar::<f32>();
             self.sum += f64::from(sum);
         }
     }
@@ -138,5 +138,106 @@ impl ModuleVisitor for Scale {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
             self.gradients.register(param.id, gradient * self.factor);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::Module;
+
+    use crate::recipe::{DEFAULT_RECIPE, NetworkRecipe, Recipe};
+    use crate::seed::{Purpose, stream};
+
+    /// Loss over a few steps on one batch in which the label is written into the features.
+    fn losses(device: &Device) -> Vec<f64> {
+        let (frames, samples, coefficients) = (24, 6, 4);
+        let recipe = Recipe::from_toml(DEFAULT_RECIPE).unwrap();
+        let sizes = NetworkRecipe {
+            conv_filters: 8,
+            lstm_layers: 2,
+            lstm_units: 8,
+            dense_units: 8,
+            ..recipe.network
+        };
+        let features = (0..frames * samples * coefficients).map(|place| {
+            let (sample, coefficient) = (place / coefficients % samples, place % coefficients);
+            (sample as f32 * 1.3 + coefficient as f32).sin()
+        });
+        let batch = Batch {
+            features: features.collect(),
+            frames,
+            labels: (0..samples).collect(),
+        };
+        let device = device.clone().autodiff();
+        let mut network = Network::new(&sizes, coefficients, 1, &device);
+        let mut optimizer = optimizer(&recipe.training);
+        let mut losses = Vec::new();
+        for index in 0..60 {
+            let mut dropout = stream(1, Purpose::Dropout, 0, index);
+            let taken = step(network, &mut optimizer, &batch, 1e-2, 1.0, &mut dropout, &device);
+            network = taken.0;
+            losses.push(taken.1.loss);
+        }
+        let plain = network.valid();
+        let logits = infer(&plain, &batch, &plain.conv.val().device());
+        assert_eq!(logits.len(), samples);
+        losses
+    }
+
+    #[test]
+    fn the_loss_falls_and_repeats_bit_for_bit() {
+        let first = losses(&Device::flex());
+        // Before anything is learned, every class is as likely as another.
+        assert!((first[0] - 6.0_f64.ln()).abs() < 0.3, "{first:?}");
+        assert!(first[59] < 0.5 * first[0], "{first:?}");
+        assert_eq!(first, losses(&Device::flex()));
+    }
+
+    #[cfg(feature = "ndarray")]
+    #[test]
+    #[allow(deprecated)] // Kept for comparison as long as burn has it.
+    fn ndarray_trains_like_flex() {
+        let (flex, ndarray) = (losses(&Device::flex()), losses(&Device::ndarray()));
+        // Rounding grows with every step.
+        for (place, (flex, ndarray)) in flex.iter().zip(&ndarray).take(20).enumerate() {
+            assert!((flex - ndarray).abs() < 1e-3, "step {place}: {flex} and {ndarray}");
+        }
+    }
+
+    #[test]
+    fn the_learning_rate_rises_and_falls() {
+        let mut recipe = Recipe::from_toml(DEFAULT_RECIPE).unwrap().training;
+        recipe.learning_rate = 1.0;
+        recipe.epochs = 11;
+        recipe.warmup_epochs = 1.0;
+        let rate = |epochs| learning_rate(&recipe, epochs);
+        assert_eq!((rate(0.5), rate(1.0)), (0.5, 1.0));
+        assert!((rate(6.0) - 0.5).abs() < 1e-12);
+        assert!(rate(11.0).abs() < 1e-12 && rate(20.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_long_gradient_is_cut_to_length() {
+        let device = Device::flex().autodiff();
+        let recipe = Recipe::from_toml(DEFAULT_RECIPE).unwrap();
+        let sizes = NetworkRecipe {
+            conv_filters: 4,
+            lstm_units: 4,
+            dense_units: 4,
+            ..recipe.network
+        };
+        let network = Network::new(&sizes, 2, 1, &device);
+        let gradients = || {
+            let loss = (network.conv.val() * 3.0).sum() + (network.output.bias.val() * 4.0).sum();
+            GradientsParams::from_grads(loss.backward(), &network)
+        };
+        // 5 · 2 · 4 weights of slope 3 and 6 of slope 4.
+        let expected = (40.0 * 9.0 + 6.0 * 16.0_f64).sqrt();
+        let (kept, norm) = clip(&network, gradients(), 1_000.0);
+        assert!((norm - expected).abs() < 1e-3);
+        assert!((clip(&network, kept, 1.0).1 - expected).abs() < 1e-3);
+        let (cut, _) = clip(&network, gradients(), 2.0);
+        assert!((clip(&network, cut, 1_000.0).1 - 2.0).abs() < 1e-3);
     }
 }

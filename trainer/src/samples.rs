@@ -1,10 +1,11 @@
 //! From clips to network inputs: which frames, after which session.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use affekt_features::{Dct, FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, Session, SessionTotals};
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
+use rayon::prelude::*;
 
 use crate::clips::{ClipFrames, add_totals, no_totals};
 use crate::recipe::{SamplingRecipe, WindowRecipe};
@@ -185,8 +186,6 @@ pub struct Batch {
 impl Batch {
     /// Puts samples together; computed on all threads.
     pub fn new(front_end: &FrontEnd<'_>, scaler: &StandardScaler, clips: &[ClipFrames], samples: &[Sample]) -> Self {
-        use rayon::prelude::*;
-
         let coefficients = scaler.mean.len();
         let frames = samples.iter().map(Sample::frames).max().unwrap_or(0);
         let mut silence = front_end.silence();
@@ -235,7 +234,196 @@ pub fn batches(mut samples: Vec<Sample>, batch: usize, seed: u64, epoch: usize) 
     batches
 }
 
-/// Speakers of the clips.
-pub fn speakers(clips: &[ClipFrames]) -> BTreeSet<&str> {
-    clips.iter().map(|clip| clip.clip.speaker.as_str()).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use affekt_features::{Extractor, Frame, WindowStream};
+    use affekt_models::Emotion;
+
+    use crate::clips::frames;
+    use crate::corpora::Clip;
+    use crate::scaler::Moments;
+    use crate::synthetic;
+
+    const WINDOW: WindowRecipe = WindowRecipe {
+        frames: 120,
+        hop_frames: 10,
+    };
+    const SAMPLING: SamplingRecipe = SamplingRecipe {
+        earliest_end: 0.6,
+        cold_share: 0.5,
+        most_session_clips: 3,
+    };
+
+    /// Six clips of two speakers, of different lengths.
+    fn clips(spec: &FeatureSpec) -> Vec<ClipFrames> {
+        let mut extractor = Extractor::new(spec, 16_000.0).unwrap();
+        (0..6)
+            .map(|place| {
+                let recording = synthetic::voice(120.0 + 15.0 * place as f32, 4.0, 0.9 + 0.2 * place as f32, place);
+                extractor.reset();
+                let (bands_db, voiced, totals) = frames(&mut extractor, spec, &recording);
+                let clip = Clip {
+                    path: format!("{place}").into(),
+                    emotion: Emotion::Sad,
+                    speaker: format!("test/{}", place % 2),
+                    corpus: "test",
+                };
+                ClipFrames {
+                    clip,
+                    bands_db,
+                    voiced,
+                    totals,
+                }
+            })
+            .collect()
+    }
+
+    fn sampler<'a>(clips: &'a [ClipFrames], spec: &'a FeatureSpec) -> Sampler<'a> {
+        Sampler::new(clips, spec, &WINDOW, &SAMPLING, 9)
+    }
+
+    #[test]
+    fn a_sample_is_the_window_that_the_plugin_computes() {
+        let spec = FeatureSpec::standard();
+        let clips = clips(&spec);
+        let front_end = FrontEnd::new(&spec).unwrap();
+        for (place, clip) in clips.iter().enumerate() {
+            let sample = sampler(&clips, &spec).validation(place);
+            // What the session had heard before the clip began.
+            let mut before = sample.session.clone();
+            for index in (0..sample.end).filter(|&index| clip.voiced[index]) {
+                before.frames -= 1;
+                for (sum, band) in before.sum_db.iter_mut().zip(clip.frame(index)) {
+                    *sum -= f64::from(*band);
+                }
+            }
+            if before.frames == 0 {
+                before = no_totals(&spec);
+            }
+            let session = Session::with_totals(&spec, before).unwrap();
+            let mut windows = WindowStream::new(&spec, WINDOW.frames, WINDOW.hop_frames, session).unwrap();
+            let mut last = None;
+            for (index, &voiced) in clip.voiced.iter().enumerate() {
+                let frame = Frame {
+                    index: index as u64,
+                    end_sample: 0,
+                    bands_db: clip.frame(index),
+                    level_db: 0.0,
+                    voiced,
+                };
+                if let Some(window) = windows.push(frame)
+                    && window.voiced
+                {
+                    last = Some((index + 1, window.features.to_vec()));
+                }
+            }
+            let (end, expected) = last.expect("the synthetic voice is voiced");
+            let features = front_end.features(clip, &sample);
+            assert_eq!((sample.end, features.len()), (end, expected.len()));
+            for (own, expected) in features.iter().zip(&expected) {
+                assert!((own - expected).abs() < 1e-3, "{own} is not {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn training_samples_vary_within_their_bounds_and_repeat_with_the_seed() {
+        let spec = FeatureSpec::standard();
+        let clips = clips(&spec);
+        let sampler = sampler(&clips, &spec);
+        let (mut ends, mut cold, mut warm) = (Vec::new(), 0, 0);
+        for epoch in 0..200 {
+            let sample = sampler.training(4, epoch);
+            assert_eq!(sample, sampler.training(4, epoch));
+            let frames = clips[4].frames();
+            assert!((frames * 6 / 10..=frames).contains(&sample.end) && sample.frames() <= WINDOW.frames);
+            let own = clips[4].voiced[..sample.end].iter().filter(|voiced| **voiced).count() as u64;
+            // Speaker 0 has two other clips.
+            match sample.session.frames - own {
+                0 => cold += 1,
+                others => {
+                    assert!(others <= clips[0].totals.frames + clips[2].totals.frames);
+                    warm += 1;
+                }
+            }
+            ends.push(sample.end);
+        }
+        ends.sort_unstable();
+        ends.dedup();
+        assert!(
+            ends.len() > 20 && cold > 60 && warm > 60,
+            "{} {cold} {warm}",
+            ends.len()
+        );
+    }
+
+    #[test]
+    fn short_samples_begin_with_silence() {
+        let spec = FeatureSpec::standard();
+        let clips = clips(&spec);
+        let front_end = FrontEnd::new(&spec).unwrap();
+        let mut moments = Moments::new(spec.coefficients);
+        moments.observe(&front_end.features(&clips[0], &sampler(&clips, &spec).training(0, 0)));
+        let scaler = moments.scaler();
+        let sample = |end| Sample {
+            clip: 0,
+            start: 0,
+            end,
+            session: clips[0].totals.clone(),
+        };
+        let batch = Batch::new(&front_end, &scaler, &clips, &[sample(50), sample(53)]);
+        assert_eq!((batch.frames, batch.labels.as_slice()), (53, &[5, 5][..]));
+        let row = |time: usize, place: usize| {
+            let start = (time * 2 + place) * spec.coefficients;
+            &batch.features[start..start + spec.coefficients]
+        };
+        let mut silence = front_end.silence();
+        scaler.apply(&mut silence);
+        for time in 0..3 {
+            assert_eq!(row(time, 0), silence);
+        }
+        let mut alone = front_end.features(&clips[0], &sample(50));
+        scaler.apply(&mut alone);
+        assert_eq!(row(3, 0), &alone[..spec.coefficients]);
+        // Both end with the same frame of the clip only if they end at the same place.
+        assert_eq!(row(52, 0), &alone[49 * spec.coefficients..]);
+        assert_ne!(row(52, 0), row(52, 1));
+    }
+
+    #[test]
+    fn batches_hold_every_sample_once_and_neighbours_in_length() {
+        let sample = |clip: usize| Sample {
+            clip,
+            start: 0,
+            end: 50 + (clip * 37) % 250,
+            session: SessionTotals::default(),
+        };
+        let samples: Vec<_> = (0..500).map(sample).collect();
+        let drawn = batches(samples.clone(), 16, 1, 0);
+        let mut seen: Vec<_> = drawn.iter().flatten().map(|sample| sample.clip).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..500).collect::<Vec<_>>());
+        let padding: usize = drawn
+            .iter()
+            .map(|batch| {
+                let longest = batch.iter().map(Sample::frames).max().unwrap();
+                batch.iter().map(|sample| longest - sample.frames()).sum::<usize>()
+            })
+            .sum();
+        assert!(padding / 500 < 15, "{padding} frames of padding");
+        assert_ne!(drawn, batches(samples, 16, 1, 1), "each epoch has its own order");
+    }
+
+    #[test]
+    fn the_last_voiced_window_is_found() {
+        let mut voiced = vec![false; 200];
+        voiced[30..120].fill(true);
+        // Windows end at 50, 60, …; the one that ends at 120 is the last with a voiced half since the one before.
+        assert_eq!(last_voiced_end(&voiced, 10), 120);
+        voiced[120..125].fill(true);
+        assert_eq!(last_voiced_end(&voiced, 10), 130);
+        assert_eq!(last_voiced_end(&[false; 80], 10), 50);
+        assert_eq!(last_voiced_end(&[true; 55], 30), 55);
+    }
 }

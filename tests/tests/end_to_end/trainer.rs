@@ -77,8 +77,10 @@ fn write_corpus(folder: &Path) {
                 // Each emotion has its own part of the vocal, so that there is something to learn.
                 let part = place * (vocal.len() - CLIP) / CODES.len();
                 let start = part + random.below(4_000);
-                let gain = 0.2 + random.unit() as f32;
-                let clip: Vec<f32> = vocal[start..start + CLIP].iter().map(|sample| sample * gain).collect();
+                let piece = &vocal[start..start + CLIP];
+                let peak = piece.iter().fold(0.0, |peak: f32, sample| peak.max(sample.abs()));
+                let gain = (0.3 + 0.6 * random.unit() as f32) / peak;
+                let clip: Vec<f32> = piece.iter().map(|sample| sample * gain).collect();
                 write_wav(
                     &folder.join(format!("{speaker}_{sentence}_{code}_XX.wav")),
                     &[clip],

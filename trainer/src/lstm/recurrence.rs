@@ -73,12 +73,14 @@ impl Recurrence {
     pub fn backward(&self, hidden_gradient: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let [steps, batch, units] = self.dims();
         assert_eq!(hidden_gradient.len(), steps * batch * units, "gradient's shape");
+        // Turned once: small products read rows twice as fast as columns.
+        let turned = turn(&self.recurrent, 4 * units);
         let parts: Vec<(Vec<f32>, Vec<f32>)> = self
             .groups
             .par_iter()
             .map(|group| {
                 let own = gather(hidden_gradient, steps, batch, units, group.first_row, group.rows);
-                group.backward(own, &self.recurrent, steps, units)
+                group.backward(own, &turned, steps, units)
             })
             .collect();
         let mut gates = vec![0.0; steps * batch * 4 * units];
@@ -133,8 +135,9 @@ impl Group {
         }
     }
 
-    /// `gradient`: of the hidden states, `[steps, rows, units]`. Returns those of gates and recurrent weights.
-    fn backward(&self, mut gradient: Vec<f32>, recurrent: &[f32], steps: usize, units: usize) -> (Vec<f32>, Vec<f32>) {
+    /// `gradient`: of the hidden states, `[steps, rows, units]`; `turned`: the recurrent weights, `[4·units, units]`.
+    /// Returns the gradients of gates and recurrent weights.
+    fn backward(&self, mut gradient: Vec<f32>, turned: &[f32], steps: usize, units: usize) -> (Vec<f32>, Vec<f32>) {
         let state = self.rows * units;
         let mut gate_gradients = vec![0.0; steps * 4 * state];
         let mut cell_gradient = vec![0.0; state];
@@ -154,7 +157,7 @@ impl Group {
                 add_product(
                     &mut earlier[(step - 1) * state..],
                     Matrix::rows(step_gradients, 4 * units),
-                    Matrix::rows(recurrent, 4 * units).transposed(),
+                    Matrix::rows(turned, units),
                 );
             }
         }
@@ -166,6 +169,13 @@ impl Group {
         );
         (gate_gradients, recurrent_gradient)
     }
+}
+
+/// The transpose of a row-major matrix.
+fn turn(matrix: &[f32], columns: usize) -> Vec<f32> {
+    (0..columns)
+        .flat_map(|column| matrix.iter().skip(column).step_by(columns).copied())
+        .collect()
 }
 
 /// Rows `first_row..first_row + rows` of each step of `[steps, batch, width]`.
