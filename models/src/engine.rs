@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
@@ -88,6 +89,8 @@ fn onnx_runtime(environment: &ort::environment::Environment, onnx: &[u8]) -> ort
         .with_intra_threads(1)?
         .with_inter_threads(1)?
         .with_optimization_level(GraphOptimizationLevel::All)?
+        // Its errors come back as values: nothing is to be printed inside a host.
+        .with_log_level(LogLevel::Fatal)?
         .commit_from_memory(onnx)
 }
 

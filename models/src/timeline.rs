@@ -14,7 +14,7 @@ const BLOCK: usize = 4_096;
 pub struct Point {
     /// End of the window, in seconds from the start.
     pub time_s: f64,
-    /// What the model said.
+    /// What the model said. Zero logits where only the probabilities are known, as from a host.
     pub prediction: Prediction,
     /// Whether the voice gate lets it count.
     pub voiced: bool,

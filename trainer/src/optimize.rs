@@ -158,6 +158,7 @@ mod tests {
             lstm_layers: 2,
             lstm_units: 8,
             dense_units: 8,
+            dropout: 0.1,
             ..recipe.network
         };
         let features = (0..frames * samples * coefficients).map(|place| {
@@ -175,7 +176,7 @@ mod tests {
         let mut losses = Vec::new();
         for index in 0..60 {
             let mut dropout = stream(1, Purpose::Dropout, 0, index);
-            let taken = step(network, &mut optimizer, &batch, 1e-2, 1.0, &mut dropout, &device);
+            let taken = step(network, &mut optimizer, &batch, 2e-2, 1.0, &mut dropout, &device);
             network = taken.0;
             losses.push(taken.1.loss);
         }

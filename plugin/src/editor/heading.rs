@@ -23,7 +23,7 @@ pub fn show(page: &Page<'_>, reading: &Reading, model: &ModelState) {
     if let ModelState::Running(info) = model {
         let (right, width) = (page.size().x, page.size().x * MODEL_WIDTH);
         let name = page.set(
-            &format!("{} {}", info.name, info.version),
+            &format!("Model: {} {}", info.name, info.version),
             words(type_size::SMALL),
             TEXT,
             width,
