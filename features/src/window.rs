@@ -101,6 +101,14 @@ impl WindowStream {
         self
     }
 
+    /// From here on hears by `session`, of the same specification, which is also what a reset goes back to. `frozen`:
+    /// it stays as it is. The frames so far stay in the window. Does not allocate.
+    pub fn continue_with(&mut self, session: &Session, frozen: bool) {
+        self.start.copy_from(session);
+        self.session.copy_from(session);
+        self.frozen = frozen;
+    }
+
     /// Forgets all frames, and goes back to the session the stream was made with.
     pub fn reset(&mut self) {
         self.session.copy_from(&self.start);
@@ -194,6 +202,40 @@ mod tests {
             level_db: -20.0,
             voiced,
         })
+    }
+
+    #[test]
+    fn another_session_applies_at_once_and_after_a_reset() {
+        let spec = spec();
+        let mut loud = Session::new(&spec).unwrap();
+        for _ in 0..1_000 {
+            loud.observe(&[-10.0; 4]);
+        }
+        let mut stream = WindowStream::new(&spec, 50, 50, Session::new(&spec).unwrap()).unwrap();
+        let last = |stream: &mut WindowStream| {
+            let mut features = Vec::new();
+            for index in 0..50 {
+                let frame = Frame {
+                    index,
+                    end_sample: index * 160,
+                    bands_db: &[-20.0; 4],
+                    level_db: -20.0,
+                    voiced: true,
+                };
+                if let Some(window) = stream.push(frame) {
+                    features = window.features.to_vec();
+                }
+            }
+            features
+        };
+        let adaptive = last(&mut stream);
+        stream.continue_with(&loud, true);
+        assert_eq!(stream.session().mean_db(), loud.mean_db());
+        let learned = last(&mut stream);
+        assert_ne!(learned, adaptive);
+        assert_eq!(stream.session().totals(), loud.totals(), "frozen");
+        stream.reset();
+        assert_eq!(last(&mut stream), learned);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! A model is one ONNX file that carries its own contract ([`Contract`]: feature specification, labels, window,
 //! card) in its metadata. [`Model`] loads and checks it and runs it through ONNX Runtime where that library is
 //! found, else through tract, which is built in ([`runtime`]). [`timeline`] runs it over a whole recording exactly
-//! as the plugin does over a track.
+//! as the plugin does over a track, and [`automation`] makes of its windows what other effects can follow.
 
 #[cfg(test)]
 extern crate self as affekt_models;
 
+pub mod automation;
 mod contract;
 mod emotion;
 mod engine;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use affekt_features::{Extractor, FeatureError, FeatureSpec};
+use affekt_models::automation::{Emission, Settings, Values};
 
-use crate::schedule::{Schedule, Values};
+use crate::schedule::Schedule;
 use crate::worker::Worker;
 use crate::worker::link::{FrameMessage, Link};
 
@@ -34,6 +35,8 @@ pub struct Reading {
     pub dropped: u64,
     /// Whether something was late or dropped in the last seconds.
     pub overloaded: bool,
+    /// Blocks of sound processed, ever. Stands still while the host does not play through the plugin.
+    pub blocks: u64,
 }
 
 /// The analysis of one instance.
@@ -43,6 +46,7 @@ pub struct Analysis {
     epoch: u64,
     /// Frames sent, ever.
     sent: u64,
+    blocks: u64,
     active: Option<Active>,
 }
 
@@ -71,12 +75,13 @@ impl Analysis {
             link,
             epoch: 0,
             sent: 0,
+            blocks: 0,
             active: None,
         }
     }
 
     /// Gets ready for sound at `rate_hz`, which `worker` analyses as `spec` says. `offline`: the host waits for results.
-    /// Allocates.
+    /// Starts with `settings`. Allocates.
     ///
     /// # Errors
     /// Those of [`Extractor::new`]; the sound is then not analysed.
@@ -86,6 +91,7 @@ impl Analysis {
         spec: &FeatureSpec,
         rate_hz: f64,
         offline: bool,
+        settings: Settings,
     ) -> Result<(), FeatureError> {
         self.deactivate();
         let extractor = Extractor::new(spec, rate_hz)?;
@@ -93,7 +99,7 @@ impl Analysis {
         self.active = Some(Active {
             worker,
             extractor,
-            schedule: Schedule::new(rate_hz),
+            schedule: Schedule::new(rate_hz, settings),
             rate_hz,
             offline,
             given_up: false,
@@ -118,14 +124,31 @@ impl Analysis {
         self.link.set_epoch(self.epoch);
         if let Some(active) = &mut self.active {
             active.extractor.reset();
-            active.schedule.reset();
+            active.schedule.reset(self.link.recorder());
             active.given_up = false;
             active.overload_left = 0;
         }
     }
 
-    /// Analyses one block, one slice per channel, all of the same length.
-    pub fn process<C: AsRef<[f32]>>(&mut self, channels: &[C]) {
+    /// The user's choices and the host's tempo (in beats per minute), from here on.
+    pub fn set(&mut self, settings: &Settings, tempo_bpm: Option<f64>) {
+        if let Some(active) = &mut self.active {
+            active.schedule.set(settings, self.link.recorder());
+            if let Some(bpm) = tempo_bpm {
+                active.schedule.set_tempo(bpm, self.link.recorder());
+            }
+        }
+    }
+
+    /// Analyses one block, one slice per channel, all of the same length. `on_tick` gets every control tick's place in
+    /// the block, in samples, and what goes out at it. `recorded`: whether the block belongs to the pass that is kept.
+    pub fn process<C: AsRef<[f32]>>(
+        &mut self,
+        channels: &[C],
+        recorded: bool,
+        mut on_tick: impl FnMut(u64, &Emission),
+    ) {
+        self.blocks += 1;
         let Some(active) = &mut self.active else { return };
         let channels = &channels[..channels.len().min(MAX_CHANNELS)];
         let length = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
@@ -135,7 +158,17 @@ impl Analysis {
             for (part, channel) in piece.iter_mut().zip(channels) {
                 *part = &channel.as_ref()[start..end];
             }
-            active.hear(&self.link, self.epoch, &mut self.sent, &piece[..channels.len()]);
+            let on_tick = |offset: u64, emission: &Emission| on_tick(start as u64 + offset, emission);
+            active.hear(
+                &self.link,
+                self.epoch,
+                &mut self.sent,
+                &piece[..channels.len()],
+                on_tick,
+            );
+        }
+        if recorded {
+            self.link.recorder().pass(active.schedule.ticks());
         }
         active.note_trouble(&self.link, length as u64);
     }
@@ -143,13 +176,17 @@ impl Analysis {
     /// What there is to show and publish.
     pub fn reading(&self) -> Reading {
         let Some(active) = &self.active else {
-            return Reading::default();
+            return Reading {
+                blocks: self.blocks,
+                ..Reading::default()
+            };
         };
         Reading {
-            values: active.schedule.values(),
+            values: *active.schedule.values(),
             late: active.schedule.late(),
             dropped: active.dropped(&self.link),
             overloaded: active.overload_left > 0,
+            blocks: self.blocks,
         }
     }
 
@@ -163,7 +200,7 @@ impl Analysis {
 }
 
 impl Active {
-    fn hear(&mut self, link: &Link, epoch: u64, sent: &mut u64, piece: &[&[f32]]) {
+    fn hear(&mut self, link: &Link, epoch: u64, sent: &mut u64, piece: &[&[f32]], on_tick: impl FnMut(u64, &Emission)) {
         let before = *sent;
         let dropped_frames = &mut self.dropped_frames;
         self.extractor.push(piece, |frame| {
@@ -182,11 +219,11 @@ impl Active {
         }
         while let Some(outcome) = link.receive() {
             if outcome.epoch == epoch {
-                self.schedule.accept(outcome);
+                self.schedule.accept(outcome, link.recorder());
             }
         }
-        self.schedule
-            .advance(piece.first().map_or(0, |channel| channel.len()) as u64);
+        let samples = piece.first().map_or(0, |channel| channel.len()) as u64;
+        self.schedule.advance(samples, link.recorder(), on_tick);
     }
 
     fn note_trouble(&mut self, link: &Link, samples: u64) {
@@ -209,11 +246,12 @@ mod tests {
     use std::thread;
     use std::time::Instant;
 
+    use affekt_models::automation::{CONTROL_TICK, Pass, RESULT_DELAY_S};
     use affekt_models::timeline::Timeline;
     use affekt_models::{Model, SHIPPED_MODEL};
 
     use super::*;
-    use crate::schedule::{CONTROL_TICK, RESULT_DELAY_S};
+    use crate::singer::SingerSlot;
     use crate::testing::voice;
     use crate::worker::engine::tests::contract;
     use crate::worker::engine::{Engine, shipped_contract};
@@ -223,6 +261,10 @@ mod tests {
         /// The values at the end of every block that ends at a multiple of a hundredth of a second.
         values: Vec<Values>,
         reading: Reading,
+    }
+
+    fn hear<C: AsRef<[f32]>>(analysis: &mut Analysis, channels: &[C]) {
+        analysis.process(channels, true, |_, _| ());
     }
 
     /// Plays mono `sound` in blocks whose sizes come from `blocks`, over and over.
@@ -235,7 +277,7 @@ mod tests {
             let size = sizes.next().unwrap().min(sound.len() - position);
             // Cut at the hundredths too, so that runs can be compared there.
             let size = size.min(hundredth - position % hundredth);
-            analysis.process(&[&sound[position..position + size]]);
+            hear(analysis, &[&sound[position..position + size]]);
             position += size;
             if position % hundredth == 0 {
                 values.push(analysis.reading().values);
@@ -248,10 +290,12 @@ mod tests {
     }
 
     fn analysis(worker: &Arc<Worker>, spec: &FeatureSpec, rate_hz: f64, offline: bool) -> Analysis {
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link::new(SingerSlot::default()));
         worker.adopt(&link);
         let mut analysis = Analysis::new(link);
-        analysis.activate(worker.clone(), spec, rate_hz, offline).unwrap();
+        analysis
+            .activate(worker.clone(), spec, rate_hz, offline, Settings::default())
+            .unwrap();
         analysis
     }
 
@@ -278,7 +322,7 @@ mod tests {
             let different: Vec<_> = reference
                 .values
                 .windows(2)
-                .filter(|pair| pair[0].probabilities != pair[1].probabilities)
+                .filter(|pair| pair[0].emotions != pair[1].emotions)
                 .collect();
             assert!(different.len() > 15, "only {} changes", different.len());
             for blocks in [vec![1], vec![17], vec![512], vec![441], vec![1, 300, 7, 64]] {
@@ -293,10 +337,10 @@ mod tests {
             // Blocks longer than the delay, and than everything the queues hold.
             for block in [4_096, 8_192, sound.len()] {
                 let mut analysis = analysis(&worker, &contract().features, rate_hz, true);
-                sound.chunks(block).for_each(|block| analysis.process(&[block]));
+                sound.chunks(block).for_each(|block| hear(&mut analysis, &[block]));
                 assert_eq!(
-                    analysis.reading(),
-                    reference.reading,
+                    analysis.reading().values,
+                    reference.reading.values,
                     "blocks of {block} at {rate_hz} Hz"
                 );
             }
@@ -322,7 +366,7 @@ mod tests {
             let mut values = Vec::new();
             for (number, block) in sound.chunks(480).enumerate() {
                 thread::sleep(Duration::from_millis(10 * number as u64).saturating_sub(start.elapsed()));
-                analysis.process(&[block]);
+                hear(&mut analysis, &[block]);
                 values.push(analysis.reading().values);
             }
             let reading = analysis.reading();
@@ -342,7 +386,7 @@ mod tests {
         let mut analysis = analysis(&worker, &contract().features, rate_hz, true);
         let mut first_change = None;
         for (block, samples) in sound.chunks(CONTROL_TICK as usize).enumerate() {
-            analysis.process(&[samples]);
+            hear(&mut analysis, &[samples]);
             if first_change.is_none() && analysis.reading().values != Values::default() {
                 first_change = Some(block as u64 * CONTROL_TICK);
             }
@@ -368,20 +412,24 @@ mod tests {
         let sound = voice(rate_hz, 1.0);
         // Ten seconds of sound in no time: more frames than the queue holds.
         let start = Instant::now();
+        let mut overloaded = false;
         for _ in 0..10 {
-            sound.chunks(512).for_each(|block| analysis.process(&[block]));
+            for block in sound.chunks(512) {
+                hear(&mut analysis, &[block]);
+                overloaded |= analysis.reading().overloaded;
+            }
         }
         assert!(start.elapsed() < Duration::from_secs(5));
         assert!(analysis.reading().dropped > 0);
-        assert!(analysis.reading().overloaded);
+        assert!(overloaded);
         // What is left of them comes late.
         let start = Instant::now();
         while analysis.reading().late == 0 && start.elapsed() < OFFLINE_PATIENCE {
             thread::sleep(Duration::from_millis(5));
-            analysis.process(&[&sound[..64]]);
+            hear(&mut analysis, &[&sound[..64]]);
         }
         assert!(analysis.reading().late > 0);
-        assert_eq!(analysis.reading().values.probabilities[0], 1.0);
+        assert!(analysis.reading().values.emotions[0] > 0.0);
     }
 
     #[test]
@@ -390,11 +438,11 @@ mod tests {
         let worker = Arc::new(Worker::start(fingerprint_engine).unwrap());
         let mut analysis = analysis(&worker, &contract().features, rate_hz, true);
         analysis.link.lose_window();
-        analysis.process(&[[0.0; 64]]);
+        hear(&mut analysis, &[[0.0; 64]]);
         assert!(analysis.reading().overloaded);
-        analysis.process(&[vec![0.0; 23_999]]);
+        hear(&mut analysis, &[vec![0.0; 23_999]]);
         assert!(analysis.reading().overloaded);
-        analysis.process(&[[0.0]]);
+        hear(&mut analysis, &[[0.0]]);
         assert!(!analysis.reading().overloaded);
         assert_eq!(analysis.reading().dropped, 1);
     }
@@ -425,12 +473,12 @@ mod tests {
             &[512],
         );
         let mut stereo = analysis(&worker, &contract().features, rate_hz, true);
-        sound.chunks(512).for_each(|block| stereo.process(&[block, block]));
-        assert_eq!(stereo.reading(), mono.reading);
+        sound.chunks(512).for_each(|block| hear(&mut stereo, &[block, block]));
+        assert_eq!(stereo.reading().values, mono.reading.values);
         // Nothing but emptiness and a channel too many are fine.
-        stereo.process::<[f32; 0]>(&[]);
-        stereo.process(&[[], []] as &[[f32; 0]]);
-        stereo.process(&[[0.5; 3], [0.5; 3], [0.5; 3]]);
+        hear::<[f32; 0]>(&mut stereo, &[]);
+        hear(&mut stereo, &[[], []] as &[[f32; 0]]);
+        hear(&mut stereo, &[[0.5; 3], [0.5; 3], [0.5; 3]]);
     }
 
     #[test]
@@ -439,28 +487,35 @@ mod tests {
         let mut sound = voice(rate_hz, 3.0);
         sound.extend(vec![0.0; 44_100]);
         let mut model = Model::from_bytes(SHIPPED_MODEL).unwrap();
-        let expected = Timeline::of(&mut model, &[&sound], rate_hz).unwrap().last().unwrap();
+        let timeline = Timeline::of(&mut model, &[&sound], rate_hz).unwrap();
+        let expected = Pass::of_timeline(&timeline, rate_hz, 4.0, Settings::default()).last();
         let worker = Worker::of_process().unwrap();
         let spec = &shipped_contract().unwrap().features;
         for block in [37, 1_024, 8_192] {
             let mut analysis = analysis(&worker, spec, rate_hz, true);
-            sound.chunks(block).for_each(|block| analysis.process(&[block]));
+            sound.chunks(block).for_each(|block| hear(&mut analysis, &[block]));
             let reading = analysis.reading();
             assert_eq!((reading.late, reading.dropped), (0, 0));
-            assert_eq!(reading.values.probabilities, expected, "blocks of {block}");
+            for (value, expected) in reading.values.emotions.iter().zip(expected.emotions) {
+                assert!((value - expected).abs() < 1e-3, "blocks of {block}: {reading:?}");
+            }
         }
     }
 
     #[test]
     fn without_activation_nothing_happens() {
-        let mut analysis = Analysis::new(Arc::new(Link::new()));
-        analysis.process(&[[0.5; 64]]);
+        let mut analysis = Analysis::new(Arc::new(Link::new(SingerSlot::default())));
+        hear(&mut analysis, &[[0.5; 64]]);
         analysis.reset();
-        assert_eq!(analysis.reading(), Reading::default());
+        assert_eq!(analysis.reading().values, Values::default());
         assert_eq!(analysis.tail_samples(), 0);
         let worker = Arc::new(Worker::start(fingerprint_engine).unwrap());
-        assert!(analysis.activate(worker, &contract().features, 100.0, false).is_err());
-        analysis.process(&[[0.5; 64]]);
-        assert_eq!(analysis.reading(), Reading::default());
+        assert!(
+            analysis
+                .activate(worker, &contract().features, 100.0, false, Settings::default())
+                .is_err()
+        );
+        hear(&mut analysis, &[[0.5; 64]]);
+        assert_eq!(analysis.reading().values, Values::default());
     }
 }

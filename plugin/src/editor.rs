@@ -108,7 +108,7 @@ impl NiceEguiApp for App {
             self.size.set_scale_factor(f64::from(scale_factor));
         }
         let reading = self.readout.reading();
-        let (status, model) = self.status.look(ui, &reading, self.readout.blocks());
+        let (status, model) = self.status.look(ui, &reading);
         let page = Page::new(ui);
         heading::show(&page, &reading, &model);
         self.meters.show(&page, &reading);

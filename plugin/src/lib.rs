@@ -4,16 +4,21 @@
 //! Data flows one way. Audio thread: samples → [`affekt_features::Extractor`] → frames, through a lock-free queue
 //! (`worker::link`) to the one worker thread of the process: frames → windows → model → results, through another queue
 //! back to the audio thread, where they take effect at fixed sample positions (`schedule`) and go out as parameters
-//! (`params`, `publish`) and to the editor (`readout`, `editor`).
+//! (`params`; `outbox`, `publish`) and to the editor (`readout`, `editor`).
 
+mod align;
 mod analysis;
 mod editor;
 mod library;
+mod outbox;
 mod params;
+mod playhead;
 mod plugin;
 mod publish;
 mod readout;
+mod recorder;
 mod schedule;
+mod singer;
 mod status;
 #[cfg(test)]
 mod testing;

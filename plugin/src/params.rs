@@ -1,24 +1,50 @@
-//! The plugin's parameters: six read-only outputs. Nothing that the host saves or sends sets them.
+//! The plugin's parameters: nine read-only outputs, which nothing that the host saves or sends sets, and what the user
+//! can choose.
+
+mod lanes;
+mod outputs;
+mod sensitivity;
+mod state_format;
 
 use std::sync::Arc;
 
-use affekt_models::{EMOTIONS, Emotion};
-use nice_plug::formatters::{s2v_f32_percentage, v2s_f32_percentage};
-use nice_plug::params::internals::ParamPtr;
-use nice_plug::params::persist::PersistentField;
+use affekt_models::automation::{Response, Settings, Silence};
 use nice_plug::prelude::*;
 
 use crate::editor::EditorSize;
-
-/// Version of the saved state's fields. Raised when their meaning changes.
-const STATE_FORMAT: u32 = 1;
+use crate::singer::SingerSlot;
+use lanes::Lanes;
+pub use outputs::Outputs;
+use sensitivity::Sensitivity;
+use state_format::StateFormat;
 
 /// Everything that the host sees or saves.
-#[derive(Params, Default)]
+#[derive(Params)]
 pub struct AffektParams {
-    /// The six probabilities.
+    /// What is heard. The wrappers of [`crate::publish`] make these read-only.
     #[nested]
     pub outputs: Arc<Outputs>,
+    /// How fast the values follow, as [`Response::at`] takes it.
+    #[id = "response"]
+    response: FloatParam,
+    #[nested]
+    sensitivity: Sensitivity,
+    #[id = "silence"]
+    silence: EnumParam<SilenceChoice>,
+    /// Delay of the sound behind the automation.
+    #[id = "align"]
+    align: EnumParam<Align>,
+    /// Whether changes of the outputs are sent to the host.
+    #[id = "parameter-events"]
+    parameter_events: BoolParam,
+    /// Whether the singer is learned and kept.
+    #[id = "learn"]
+    learn: BoolParam,
+    #[nested]
+    lanes: Lanes,
+    /// The singer that was learned.
+    #[persist = "singer"]
+    pub singer: SingerSlot,
     /// Size of the editor's window.
     #[persist = "editor-size"]
     pub editor_size: EditorSize,
@@ -27,73 +53,122 @@ pub struct AffektParams {
     format: StateFormat,
 }
 
-/// The six probabilities as parameters, 0 to 1, shown in percent. The wrappers of [`crate::publish`] make them read-only.
-pub struct Outputs {
-    parameters: [FloatParam; 6],
+/// What the values do while there is no voice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+enum SilenceChoice {
+    #[id = "hold"]
+    Hold,
+    #[id = "fade"]
+    Fade,
 }
 
-impl Default for Outputs {
-    fn default() -> Self {
-        let parameters = EMOTIONS.map(|emotion| {
-            FloatParam::new(title(emotion), 0.0, FloatRange::Linear { min: 0.0, max: 1.0 })
-                .with_unit(" %")
-                .with_value_to_string(v2s_f32_percentage(1))
-                .with_string_to_value(s2v_f32_percentage())
-                .non_automatable()
-        });
-        Self { parameters }
+/// How far the sound is delayed, so that automation leads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum Align {
+    /// Not at all.
+    #[id = "off"]
+    Off,
+    /// A quarter of a second.
+    #[id = "quarter"]
+    #[name = "0.25 s"]
+    Quarter,
+    /// Half a second.
+    #[id = "half"]
+    #[name = "0.5 s"]
+    Half,
+    /// A second.
+    #[id = "one"]
+    #[name = "1 s"]
+    One,
+}
+
+impl Align {
+    /// The delay in host samples.
+    pub fn samples(self, rate_hz: f64) -> usize {
+        let seconds = match self {
+            Self::Off => 0.0,
+            Self::Quarter => 0.25,
+            Self::Half => 0.5,
+            Self::One => 1.0,
+        };
+        (seconds * rate_hz).round() as usize
     }
 }
 
-impl Outputs {
-    /// Publishes values, 0 to 1 each. For the audio thread.
-    pub fn publish(&self, values: [f32; 6]) {
-        for (parameter, value) in self.parameters.iter().zip(values) {
-            // SAFETY: the pointer is to a parameter that `self` holds for the duration of the call. What the call does
-            // is store atomics; that it is meant for nice-plug's own use is because it tells nobody, which is wanted.
-            unsafe { parameter.as_ptr()._internal_set_normalized_value(value) };
+impl Default for AffektParams {
+    fn default() -> Self {
+        let singer = SingerSlot::default();
+        let learn = {
+            let singer = singer.clone();
+            BoolParam::new("Learn this singer", false)
+                .with_callback(Arc::new(move |learn| singer.want(learn)))
+                .non_automatable()
+        };
+        Self {
+            outputs: Arc::default(),
+            response: FloatParam::new("Response", 0.0, FloatRange::Linear { min: 0.0, max: 1.0 })
+                .with_value_to_string(Arc::new(response_text))
+                .with_string_to_value(Arc::new(response_place)),
+            sensitivity: Sensitivity::default(),
+            silence: EnumParam::new("In silence", SilenceChoice::Hold),
+            align: EnumParam::new("Align", Align::Off).non_automatable(),
+            parameter_events: BoolParam::new("Send parameter changes", false).non_automatable(),
+            learn,
+            lanes: Lanes::default(),
+            singer,
+            editor_size: EditorSize::default(),
+            format: StateFormat,
         }
     }
 }
 
-// SAFETY: the pointers stay valid as long as `self`, whose parameters never move: nice-plug keeps it in an `Arc`.
-unsafe impl Params for Outputs {
-    fn param_map(&self) -> Vec<(String, ParamPtr, String)> {
-        let named = EMOTIONS.iter().zip(&self.parameters);
-        named
-            .map(|(emotion, parameter)| (emotion.name().to_owned(), parameter.as_ptr(), String::new()))
-            .collect()
+impl AffektParams {
+    /// What the user has chosen for the way from windows to messages. For the audio thread.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            response: Response::at(self.response.value()),
+            sensitivity_db: self.sensitivity.decibels(),
+            silence: match self.silence.value() {
+                SilenceChoice::Hold => Silence::Hold,
+                SilenceChoice::Fade => Silence::Fade,
+            },
+            parameter_changes: self.parameter_events.value(),
+            lanes: self.lanes.settings(),
+        }
+    }
+
+    /// How far the sound is to be delayed.
+    pub fn align(&self) -> Align {
+        self.align.value()
     }
 }
 
-/// The emotion's name as a heading: "Angry".
-pub fn title(emotion: Emotion) -> &'static str {
-    match emotion {
-        Emotion::Angry => "Angry",
-        Emotion::Disgust => "Disgust",
-        Emotion::Fear => "Fear",
-        Emotion::Happy => "Happy",
-        Emotion::Neutral => "Neutral",
-        Emotion::Sad => "Sad",
+/// "0.40 s", or "integrated".
+fn response_text(place: f32) -> String {
+    match Response::at(place) {
+        Response::Seconds(seconds) if seconds < 10.0 => format!("{seconds:.2} s"),
+        Response::Seconds(seconds) => format!("{seconds:.1} s"),
+        Response::Integrated => "integrated".into(),
+    }
+}
+
+/// The control's place for such a text.
+fn response_place(text: &str) -> Option<f32> {
+    let text = text.trim().to_lowercase();
+    match text.as_str() {
+        "momentary" => Some(0.0),
+        "short-term" => Some(0.5),
+        "integrated" => Some(1.0),
+        _ => {
+            let seconds: f32 = text.trim_end_matches('s').trim().parse().ok()?;
+            (seconds > 0.0).then(|| Response::Seconds(seconds).place())
+        }
     }
 }
 
 /// Whether the parameter of this name is an output.
 pub fn is_output(name: &str) -> bool {
-    Emotion::from_name(name).is_some()
-}
-
-/// Always saved as [`STATE_FORMAT`].
-#[derive(Default)]
-struct StateFormat;
-
-impl PersistentField<'_, u32> for StateFormat {
-    /// What was loaded is no longer of interest: [`Plugin::filter_state`] sees it first.
-    fn set(&self, _: u32) {}
-
-    fn map<F: Fn(&u32) -> R, R>(&self, f: F) -> R {
-        f(&STATE_FORMAT)
-    }
+    affekt_models::automation::Output::from_name(name).is_some()
 }
 
 #[cfg(test)]
@@ -101,35 +176,80 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_outputs_are_the_six_emotions() {
-        let params = AffektParams::default();
-        let map = params.param_map();
-        let names: Vec<&str> = map.iter().map(|(id, ..)| id.as_str()).collect();
-        assert_eq!(names, EMOTIONS.map(Emotion::name));
-        assert!(names.iter().all(|name| is_output(name)));
-        assert!(!is_output("response"));
-        params.outputs.publish([0.0, 0.25, 0.5, 0.125, 0.125, 1.0]);
-        let shown: Vec<String> = map
-            .iter()
-            .map(|(_, parameter, _)| {
-                // SAFETY: `params` lives.
-                unsafe { parameter.normalized_value_to_string(parameter.modulated_normalized_value(), true) }
-            })
-            .collect();
-        assert_eq!(shown, ["0.0 %", "25.0 %", "50.0 %", "12.5 %", "12.5 %", "100.0 %"]);
+    fn without_a_choice_settings_are_the_standard() {
+        assert_eq!(AffektParams::default().settings(), Settings::default());
+        assert_eq!(AffektParams::default().align(), Align::Off);
     }
 
     #[test]
-    fn only_the_window_and_the_format_are_saved() {
+    fn what_the_user_chooses_arrives() {
+        let params = AffektParams::default();
+        let map = params.param_map();
+        let set = |id: &str, normalised: f32| {
+            let (_, parameter, _) = map
+                .iter()
+                .find(|(name, ..)| name == id)
+                .unwrap_or_else(|| panic!("{id}"));
+            // SAFETY: `params` lives.
+            unsafe { parameter._internal_set_normalized_value(normalised) };
+        };
+        set("response", 1.0);
+        set("sad-sensitivity", 1.0);
+        set("silence", 1.0);
+        set("align", 1.0);
+        set("parameter-events", 1.0);
+        set("valence-cc-on", 1.0);
+        set("valence-cc-channel", 1.0);
+        set("valence-cc-number", 0.0);
+        set("valence-cc-curve", 0.0);
+        let settings = params.settings();
+        assert_eq!(settings.response, Response::Integrated);
+        assert_eq!(settings.sensitivity_db, [0.0, 0.0, 0.0, 0.0, 0.0, 12.0]);
+        assert_eq!(settings.silence, Silence::Fade);
+        assert!(settings.parameter_changes);
+        let lane = settings.lanes[7];
+        assert_eq!((lane.on, lane.channel, lane.number, lane.curve), (true, 15, 0, -1.0));
+        assert_eq!(params.align().samples(48_000.0), 48_000);
+    }
+
+    #[test]
+    fn the_response_is_said_in_seconds_and_read_again() {
+        assert_eq!(response_text(0.0), "0.40 s");
+        assert_eq!(response_text(0.5), "3.00 s");
+        assert_eq!(response_text(1.0), "integrated");
+        for place in [0.0, 0.2, 0.5, 0.8, 1.0] {
+            let read = response_place(&response_text(place)).unwrap();
+            assert!((read - place).abs() < 0.01, "{place}: {read}");
+        }
+        assert_eq!(response_place("Short-term"), Some(0.5));
+        assert_eq!(response_place("fast"), None);
+        assert_eq!(response_place("-1 s"), None);
+    }
+
+    #[test]
+    fn names_are_unique_and_only_outputs_are_outputs() {
+        let params = AffektParams::default();
+        let mut names: Vec<String> = params.param_map().into_iter().map(|(id, ..)| id).collect();
+        assert_eq!(names.iter().filter(|name| is_output(name)).count(), 9);
+        assert!(names[..9].iter().all(|name| is_output(name)), "the outputs come first");
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn the_fields_are_read_back() {
         let params = AffektParams::default();
         let fields = params.serialize_fields();
-        assert_eq!(fields.keys().collect::<Vec<_>>(), ["editor-size", "format"]);
-        assert_eq!(fields["format"], "1");
+        assert_eq!(fields.keys().collect::<Vec<_>>(), ["editor-size", "format", "singer"]);
+        assert_eq!(fields["format"], "2");
+        assert_eq!(fields["singer"], "null");
         let mut newer = fields.clone();
         newer.insert("format".into(), "7".into());
         newer.insert("editor-size".into(), "[900,600]".into());
         params.deserialize_fields(&newer);
-        assert_eq!(params.serialize_fields()["format"], "1");
+        assert_eq!(params.serialize_fields()["format"], "2");
         assert_eq!(params.serialize_fields()["editor-size"], "[900,600]");
     }
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use nice_plug::prelude::*;
 
+use crate::align::Delay;
 use crate::analysis::Analysis;
 use crate::editor::AffektEditor;
-use crate::params::{AffektParams, is_output};
-use crate::readout::Readout;
+use crate::outbox::Outbox;
+use crate::params::{AffektParams, Align, is_output};
+use crate::playhead::Playhead;
+use crate::readout::{Readout, ReadoutWriter, readout};
 use crate::worker::Worker;
 use crate::worker::engine::shipped_contract;
 use crate::worker::link::Link;
@@ -15,21 +18,39 @@ use crate::worker::link::Link;
 /// One instance: passes the sound on untouched, listens to it and publishes what it hears.
 pub struct Affekt {
     params: Arc<AffektParams>,
+    shown: ReadoutWriter,
     readout: Arc<Readout>,
     link: Arc<Link>,
     analysis: Analysis,
+    playhead: Playhead,
+    outbox: Arc<Outbox>,
+    rate_hz: f64,
+    /// The alignment that is in force, which only an activation changes, and its delay.
+    align: Align,
+    delay: Delay,
+    /// Whether the host was asked for a restart, for another alignment.
+    restart_requested: bool,
     /// Held from the first activation on, so that there is one worker as long as there are instances.
     worker: Option<Arc<Worker>>,
 }
 
 impl Default for Affekt {
     fn default() -> Self {
-        let link = Arc::new(Link::new());
+        let params = Arc::<AffektParams>::default();
+        let link = Arc::new(Link::new(params.singer.clone()));
+        let (shown, readout) = readout();
         Self {
-            params: Arc::default(),
-            readout: Arc::default(),
+            params,
+            shown,
+            readout: Arc::new(readout),
             analysis: Analysis::new(link.clone()),
             link,
+            playhead: Playhead::default(),
+            outbox: Outbox::for_newborn(),
+            rate_hz: 0.0,
+            align: Align::Off,
+            delay: Delay::default(),
+            restart_requested: false,
             worker: None,
         }
     }
@@ -37,7 +58,7 @@ impl Default for Affekt {
 
 impl Affekt {
     /// Gets the analysis ready, or says in one sentence why that cannot be.
-    fn start(&mut self, rate_hz: f64, offline: bool) -> Result<(), String> {
+    fn start(&mut self, offline: bool) -> Result<(), String> {
         let contract = shipped_contract()?;
         let worker = match &self.worker {
             Some(worker) => worker.clone(),
@@ -50,14 +71,29 @@ impl Affekt {
             }
         };
         self.analysis
-            .activate(worker, &contract.features, rate_hz, offline)
+            .activate(
+                worker,
+                &contract.features,
+                self.rate_hz,
+                offline,
+                self.params.settings(),
+            )
             .map_err(|error| error.to_string())
     }
 
-    fn publish(&self, block: bool) {
+    fn publish(&mut self) {
         let reading = self.analysis.reading();
-        self.params.outputs.publish(reading.values.probabilities);
-        self.readout.show(&reading, block);
+        self.params.outputs.publish(&reading.values);
+        self.shown.show(reading);
+    }
+
+    /// Latency changes only between deactivation and activation, so the host is asked for that.
+    fn ask_for_restart(&mut self, context: &mut impl ProcessContext<Self>) {
+        let wanted = self.params.align() != self.align;
+        if wanted && !self.restart_requested {
+            context.request_restart();
+        }
+        self.restart_requested = wanted;
     }
 }
 
@@ -69,6 +105,7 @@ impl Plugin for Affekt {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[layout(2), layout(1)];
+    const MIDI_OUTPUT: MidiConfig = MidiConfig::MidiCCs;
 
     type Editor = AffektEditor;
     type SysExMessage = ();
@@ -91,15 +128,25 @@ impl Plugin for Affekt {
         state.params.retain(|name, _| !is_output(name));
     }
 
-    fn activate(&mut self, _: &AudioIOLayout, config: &BufferConfig, context: &mut impl ActivateContext<Self>) -> bool {
-        context.set_latency_samples(0);
+    fn activate(
+        &mut self,
+        layout: &AudioIOLayout,
+        config: &BufferConfig,
+        context: &mut impl ActivateContext<Self>,
+    ) -> bool {
+        self.rate_hz = f64::from(config.sample_rate);
+        self.align = self.params.align();
+        self.restart_requested = false;
+        let channels = layout.main_output_channels.map_or(0, NonZeroU32::get) as usize;
+        self.delay = Delay::new(channels, self.align.samples(self.rate_hz));
+        context.set_latency_samples(self.delay.samples() as u32);
         let offline = config.process_mode == ProcessMode::Offline;
-        let started = self.start(f64::from(config.sample_rate), offline);
+        let started = self.start(offline);
         if started.is_err() {
             self.analysis.deactivate();
         }
         self.link.set_complaint(started.err());
-        self.publish(false);
+        self.publish();
         // Without an analysis the sound still passes.
         true
     }
@@ -110,18 +157,38 @@ impl Plugin for Affekt {
 
     fn reset(&mut self) {
         self.analysis.reset();
-        self.publish(false);
+        self.playhead = Playhead::default();
+        self.delay.clear();
+        self.publish();
     }
 
     fn process(
         &mut self,
         buffer: &mut Buffer,
         _: &mut AuxiliaryBuffers,
-        _: &mut impl ProcessContext<Self>,
+        context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
-        self.analysis.process(buffer.as_slice_immutable());
-        self.publish(true);
-        ProcessStatus::Tail(self.analysis.tail_samples())
+        self.ask_for_restart(context);
+        let samples = buffer.samples();
+        let transport = context.transport();
+        let position = transport.pos_samples();
+        if self.playhead.moved(transport.playing, position, samples, self.rate_hz) {
+            self.analysis.reset();
+        }
+        self.analysis.set(&self.params.settings(), transport.tempo);
+        let outbox = &self.outbox;
+        self.analysis.process(
+            buffer.as_slice_immutable(),
+            self.playhead.is_recording(),
+            |offset, emission| {
+                outbox.put(offset, emission);
+            },
+        );
+        outbox.end_piece(samples);
+        self.delay.process(buffer.as_slice());
+        self.publish();
+        let tail = u32::try_from(self.delay.samples()).unwrap_or(u32::MAX);
+        ProcessStatus::Tail(self.analysis.tail_samples().saturating_add(tail))
     }
 }
 

@@ -2,61 +2,72 @@
 
 use std::collections::VecDeque;
 
+use affekt_models::automation::{CONTROL_TICK, Control, Emission, Heard, RESULT_DELAY_S, Settings, Values, due_tick};
+
+use crate::recorder::{Note, Recorder};
 use crate::worker::link::{OUTCOME_CAPACITY, Outcome};
 
-/// A window's result takes effect this long after the window's end, in seconds. It covers what passes until the result
-/// is there: the rest of the host's block (93 ms at 4096 samples and 44.1 kHz), the resampler's latency (a few ms, at
-/// 8 kHz some more), the worker's poll (4 ms) and the inference (3–5 ms), with about 30 ms to spare.
-pub const RESULT_DELAY_S: f64 = 0.150;
-
-/// Values change only at multiples of so many host samples.
-pub const CONTROL_TICK: u64 = 64;
-
-/// What is shown and published at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Values {
-    /// The six probabilities in the order of [`affekt_models::EMOTIONS`]. All 0 (rest) until a voice was heard.
-    pub probabilities: [f32; 6],
-    /// Whether the window that took effect last had a voice.
-    pub voiced: bool,
-}
-
-/// Holds results back until they are due, and counts those that came too late. Time is in host samples since the reset.
+/// Holds results back until they are due, counts those that came too late, and lets the values follow them tick by tick.
+/// Time is in host samples since the reset.
 pub struct Schedule {
-    delay: u64,
+    rate_hz: f64,
     /// Every sample before this one is over.
     position: u64,
     /// The first tick that has not been.
     next_tick: u64,
     /// Results that are not due yet, in the order of their windows.
     pending: VecDeque<Outcome>,
-    values: Values,
+    control: Control,
+    tempo_bpm: Option<f64>,
     late: u64,
 }
 
 impl Schedule {
     /// At rest, at time 0. `rate_hz`: the host's sample rate.
-    pub fn new(rate_hz: f64) -> Self {
+    pub fn new(rate_hz: f64, settings: Settings) -> Self {
         Self {
-            delay: (RESULT_DELAY_S * rate_hz).round() as u64,
+            rate_hz,
             position: 0,
             next_tick: 0,
             pending: VecDeque::with_capacity(OUTCOME_CAPACITY),
-            values: Values::default(),
+            control: Control::new(rate_hz, settings),
+            tempo_bpm: None,
             late: 0,
         }
     }
 
     /// Back to rest and time 0. The late results stay counted.
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self, recorder: &Recorder) {
         self.position = 0;
         self.next_tick = 0;
         self.pending.clear();
-        self.values = Values::default();
+        self.control.reset();
+        self.tempo_bpm = None;
+        recorder.begin(self.rate_hz, *self.control.settings());
+    }
+
+    /// Other settings apply, from the next tick on.
+    pub fn set(&mut self, settings: &Settings, recorder: &Recorder) {
+        if self.control.set(settings) {
+            recorder.note(Note::Settings {
+                tick: self.next_tick,
+                settings: *settings,
+            });
+        }
+    }
+
+    /// The host's tempo, in beats per minute.
+    pub fn set_tempo(&mut self, bpm: f64, recorder: &Recorder) {
+        if self.tempo_bpm.replace(bpm) != Some(bpm) {
+            recorder.note(Note::Tempo {
+                tick: self.next_tick,
+                bpm,
+            });
+        }
     }
 
     /// Takes a result. One that was due at an earlier tick takes effect at the next one, and is counted as late.
-    pub fn accept(&mut self, outcome: Outcome) {
+    pub fn accept(&mut self, outcome: Outcome, recorder: &Recorder) {
         if self.due_tick(&outcome) < self.next_tick {
             self.late += 1;
         }
@@ -64,23 +75,37 @@ impl Schedule {
         if self.pending.len() == self.pending.capacity()
             && let Some(oldest) = self.pending.pop_front()
         {
-            self.apply(oldest);
+            self.apply(oldest, recorder);
         }
         self.pending.push_back(outcome);
     }
 
-    /// Lets time pass: every tick within the next `samples` samples takes place.
-    pub fn advance(&mut self, samples: u64) {
+    /// Lets time pass: every tick within the next `samples` samples takes place. `on_tick` gets its distance from the
+    /// present, in samples, and what goes out at it.
+    pub fn advance(&mut self, samples: u64, recorder: &Recorder, mut on_tick: impl FnMut(u64, &Emission)) {
+        let start = self.position;
         self.position += samples;
-        while self.next_tick < self.position {
-            self.tick();
-            self.next_tick += CONTROL_TICK;
+        while self.next_tick * CONTROL_TICK < self.position {
+            while let Some(&outcome) = self.pending.front()
+                && self.due_tick(&outcome) <= self.next_tick
+            {
+                self.pending.pop_front();
+                self.apply(outcome, recorder);
+            }
+            let emission = self.control.tick();
+            on_tick(self.next_tick * CONTROL_TICK - start, &emission);
+            self.next_tick += 1;
         }
     }
 
+    /// Ticks that have been since the reset.
+    pub fn ticks(&self) -> u64 {
+        self.next_tick
+    }
+
     /// The values at the last tick.
-    pub fn values(&self) -> Values {
-        self.values
+    pub fn values(&self) -> &Values {
+        self.control.values()
     }
 
     /// Results that came too late, since the schedule was made.
@@ -90,28 +115,22 @@ impl Schedule {
 
     /// Time from a window's end to its effect, in host samples.
     pub fn delay_samples(&self) -> u64 {
-        self.delay
+        (RESULT_DELAY_S * self.rate_hz).round() as u64
     }
 
-    fn tick(&mut self) {
-        while let Some(&outcome) = self.pending.front()
-            && self.due_tick(&outcome) <= self.next_tick
-        {
-            self.pending.pop_front();
-            self.apply(outcome);
-        }
-    }
-
-    /// A window without voice leaves the probabilities as they are: they hold.
-    fn apply(&mut self, outcome: Outcome) {
-        self.values.voiced = outcome.probabilities.is_some();
-        if let Some(probabilities) = outcome.probabilities {
-            self.values.probabilities = probabilities;
-        }
+    fn apply(&mut self, outcome: Outcome, recorder: &Recorder) {
+        let heard = Heard {
+            probabilities: outcome.probabilities,
+        };
+        self.control.hear(heard);
+        recorder.note(Note::Heard {
+            tick: self.next_tick,
+            heard,
+        });
     }
 
     fn due_tick(&self, outcome: &Outcome) -> u64 {
-        (outcome.end_sample + self.delay).next_multiple_of(CONTROL_TICK)
+        due_tick(outcome.end_sample, self.rate_hz)
     }
 }
 
@@ -132,134 +151,142 @@ mod tests {
         }
     }
 
+    /// A schedule and where it records.
+    struct Bench {
+        schedule: Schedule,
+        recorder: Recorder,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self {
+                schedule: Schedule::new(RATE_HZ, Settings::default()),
+                recorder: Recorder::default(),
+            }
+        }
+
+        fn accept(&mut self, outcome: Outcome) {
+            self.schedule.accept(outcome, &self.recorder);
+        }
+
+        fn advance(&mut self, samples: u64) -> Values {
+            self.schedule.advance(samples, &self.recorder, |_, _| ());
+            self.recorder.drain();
+            *self.schedule.values()
+        }
+    }
+
     #[test]
     fn a_result_takes_effect_at_the_first_tick_from_its_delay_on() {
-        let mut schedule = Schedule::new(RATE_HZ);
-        assert_eq!(schedule.delay_samples(), DELAY);
-        schedule.accept(outcome(1_000, Some(A)));
+        let mut bench = Bench::new();
+        assert_eq!(bench.schedule.delay_samples(), DELAY);
+        bench.accept(outcome(1_000, Some(A)));
         // Due at 8 200, first tick from there on: 8 256.
-        schedule.advance(8_256);
-        assert_eq!(schedule.values(), Values::default());
-        schedule.advance(1);
-        assert_eq!(
-            schedule.values(),
-            Values {
-                probabilities: A,
-                voiced: true
-            }
-        );
-        assert_eq!(schedule.late(), 0);
+        assert_eq!(bench.advance(8_256), Values::default());
+        let values = bench.advance(1);
+        assert!(values.voiced && values.emotions[0] > 0.0, "{values:?}");
+        assert_eq!(bench.schedule.late(), 0);
     }
 
     #[test]
     fn due_on_a_tick_means_at_that_tick() {
-        let mut schedule = Schedule::new(RATE_HZ);
-        let end = 64 * 200 - DELAY;
-        schedule.advance(64 * 200);
-        schedule.accept(outcome(end, Some(A)));
-        assert_eq!(schedule.late(), 0, "the tick at 12 800 has not been");
-        schedule.advance(1);
-        assert_eq!(schedule.values().probabilities, A);
+        let mut bench = Bench::new();
+        bench.advance(64 * 200);
+        bench.accept(outcome(64 * 200 - DELAY, Some(A)));
+        assert_eq!(bench.schedule.late(), 0, "the tick at 12 800 has not been");
+        assert!(bench.advance(1).voiced);
     }
 
     #[test]
-    fn values_do_not_depend_on_the_block_size() {
+    fn values_and_messages_do_not_depend_on_the_block_size() {
         let outcomes = [
             outcome(700, Some(A)),
             outcome(5_500, None),
             outcome(10_300, Some(B)),
             outcome(15_100, None),
         ];
-        let at_every_tick = |block: u64| {
-            let mut schedule = Schedule::new(RATE_HZ);
-            outcomes.iter().for_each(|&outcome| schedule.accept(outcome));
-            let mut seen = Vec::new();
-            let mut position = 0;
+        let everything = |block: u64| {
+            let mut settings = Settings {
+                parameter_changes: true,
+                ..Settings::default()
+            };
+            settings.lanes[0].on = true;
+            let recorder = Recorder::default();
+            let mut schedule = Schedule::new(RATE_HZ, settings);
+            schedule.reset(&recorder);
+            outcomes.iter().for_each(|&outcome| schedule.accept(outcome, &recorder));
+            let (mut seen, mut position) = (Vec::new(), 0);
             while position < 40_000 {
                 let samples = block.min(40_000 - position);
-                schedule.advance(samples);
+                schedule.advance(samples, &recorder, |offset, emission| {
+                    assert!(offset < samples);
+                    if !emission.is_empty() {
+                        seen.push((position + offset, *emission));
+                    }
+                });
+                recorder.drain();
                 position += samples;
-                if position % 2_000 == 0 {
-                    seen.push((position, schedule.values()));
-                }
             }
-            seen
+            recorder.pass(schedule.ticks());
+            (seen, *schedule.values(), recorder.pass_so_far())
         };
-        let reference = at_every_tick(1);
-        assert_eq!(reference.len(), 20);
-        for block in [10, 16, 400, 1_000, 2_000] {
-            assert_eq!(at_every_tick(block), reference, "blocks of {block}");
+        let reference = everything(1);
+        assert!(reference.0.len() > 50);
+        assert!(reference.0.iter().all(|(position, _)| position % CONTROL_TICK == 0));
+        for block in [10, 16, 400, 1_000, 40_000] {
+            assert_eq!(everything(block), reference, "blocks of {block}");
         }
-        assert_eq!(
-            reference.last().unwrap().1,
-            Values {
-                probabilities: B,
-                voiced: false
-            }
-        );
-    }
-
-    #[test]
-    fn without_voice_the_values_hold() {
-        let mut schedule = Schedule::new(RATE_HZ);
-        schedule.accept(outcome(0, None));
-        schedule.advance(DELAY + CONTROL_TICK);
-        assert_eq!(schedule.values(), Values::default());
-        schedule.accept(outcome(4_800, Some(A)));
-        schedule.accept(outcome(9_600, None));
-        schedule.advance(4_800);
-        assert_eq!(
-            schedule.values(),
-            Values {
-                probabilities: A,
-                voiced: true
-            }
-        );
-        schedule.advance(4_800);
-        assert_eq!(
-            schedule.values(),
-            Values {
-                probabilities: A,
-                voiced: false
-            }
-        );
     }
 
     #[test]
     fn late_results_take_effect_at_once_and_are_counted() {
-        let mut schedule = Schedule::new(RATE_HZ);
-        schedule.advance(20_000);
-        schedule.accept(outcome(1_000, Some(A)));
-        schedule.accept(outcome(5_800, Some(B)));
-        assert_eq!(schedule.late(), 2);
-        schedule.advance(CONTROL_TICK);
-        assert_eq!(schedule.values().probabilities, B);
-        schedule.accept(outcome(15_000, Some(A)));
-        assert_eq!(schedule.late(), 2);
+        let mut bench = Bench::new();
+        bench.advance(20_000);
+        bench.accept(outcome(1_000, Some(A)));
+        bench.accept(outcome(5_800, Some(B)));
+        assert_eq!(bench.schedule.late(), 2);
+        assert!(bench.advance(CONTROL_TICK).voiced);
+        bench.accept(outcome(15_000, Some(A)));
+        assert_eq!(bench.schedule.late(), 2);
     }
 
     #[test]
     fn a_reset_forgets_everything_but_the_count() {
-        let mut schedule = Schedule::new(RATE_HZ);
-        schedule.advance(20_000);
-        schedule.accept(outcome(0, Some(A)));
-        schedule.advance(CONTROL_TICK);
-        schedule.accept(outcome(18_000, Some(B)));
-        schedule.reset();
-        assert_eq!(schedule.values(), Values::default());
-        schedule.advance(100_000);
-        assert_eq!(schedule.values(), Values::default());
-        assert_eq!(schedule.late(), 1);
+        let mut bench = Bench::new();
+        bench.advance(20_000);
+        bench.accept(outcome(0, Some(A)));
+        bench.advance(CONTROL_TICK);
+        bench.accept(outcome(18_000, Some(B)));
+        bench.schedule.reset(&bench.recorder);
+        assert_eq!(bench.advance(100_000), Values::default());
+        assert_eq!(bench.schedule.late(), 1);
+    }
+
+    #[test]
+    fn what_is_recorded_is_what_happened() {
+        let mut bench = Bench::new();
+        bench.schedule.reset(&bench.recorder);
+        bench.schedule.set_tempo(100.0, &bench.recorder);
+        for n in 0..50 {
+            bench.accept(outcome(4_800 * n, Some(if n % 3 == 0 { A } else { B })));
+            bench.advance(4_800);
+        }
+        bench.recorder.pass(bench.schedule.ticks());
+        let last = *bench.schedule.values();
+        let pass = bench.recorder.pass_so_far().unwrap();
+        assert!(pass.is_complete());
+        assert_eq!(pass.last(), last);
+        assert_eq!(pass.duration_s(), 5.0);
     }
 
     #[test]
     fn too_many_results_neither_allocate_nor_get_lost() {
-        let mut schedule = Schedule::new(RATE_HZ);
-        let capacity = schedule.pending.capacity();
+        let mut bench = Bench::new();
+        let capacity = bench.schedule.pending.capacity();
         for number in 0..capacity as u64 + 1 {
-            schedule.accept(outcome(100_000 + number, Some(if number == 0 { A } else { B })));
+            bench.accept(outcome(100_000 + number, Some(if number == 0 { A } else { B })));
         }
-        assert_eq!(schedule.pending.capacity(), capacity);
-        assert_eq!(schedule.values().probabilities, A);
+        assert_eq!(bench.schedule.pending.capacity(), capacity);
+        assert!(bench.advance(1).emotions[0] > 0.0);
     }
 }

@@ -68,7 +68,8 @@ fn capitalised(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Values;
+    use affekt_models::automation::Values;
+
     use crate::worker::link::ModelInfo;
 
     fn running() -> ModelState {

@@ -152,6 +152,7 @@ pub mod tests {
     use super::engine::tests::contract;
     use super::link::{FrameMessage, ModelState};
     use super::*;
+    use crate::singer::SingerSlot;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -200,7 +201,7 @@ pub mod tests {
             let first = Worker::in_slot(&SLOT, loader()).unwrap();
             let second = Worker::in_slot(&SLOT, loader()).unwrap();
             assert!(Arc::ptr_eq(&first, &second));
-            let link = Arc::new(Link::new());
+            let link = Arc::new(Link::new(SingerSlot::default()));
             first.adopt(&link);
             drop(first);
             assert_eq!(Arc::strong_count(&token), 2, "one thread lives");
@@ -213,7 +214,7 @@ pub mod tests {
     #[test]
     fn every_instance_gets_its_own_results() {
         let worker = Worker::start(fingerprint_engine).unwrap();
-        let links: Vec<_> = (0..5).map(|_| Arc::new(Link::new())).collect();
+        let links: Vec<_> = (0..5).map(|_| Arc::new(Link::new(SingerSlot::default()))).collect();
         for link in &links {
             link.set_offline(true);
             worker.adopt(link);
@@ -232,7 +233,7 @@ pub mod tests {
     #[test]
     fn nobody_has_to_wake_it() {
         let worker = Worker::start(fingerprint_engine).unwrap();
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link::new(SingerSlot::default()));
         worker.adopt(&link);
         send(&link, 0..50);
         let start = Instant::now();
@@ -245,7 +246,7 @@ pub mod tests {
     #[test]
     fn a_model_that_does_not_load_is_reported_and_holds_nobody_up() {
         let worker = Worker::start(|| Err("there is no model".into())).unwrap();
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link::new(SingerSlot::default()));
         link.set_offline(true);
         worker.adopt(&link);
         send(&link, 0..60);
@@ -259,11 +260,11 @@ pub mod tests {
     fn instances_may_vanish_while_it_works() {
         let worker = Worker::start(fingerprint_engine).unwrap();
         for _ in 0..50 {
-            let link = Arc::new(Link::new());
+            let link = Arc::new(Link::new(SingerSlot::default()));
             worker.adopt(&link);
             send(&link, 0..100);
         }
-        let last = Arc::new(Link::new());
+        let last = Arc::new(Link::new(SingerSlot::default()));
         last.set_offline(true);
         worker.adopt(&last);
         send(&last, 0..50);

@@ -8,13 +8,14 @@ use std::{
 
 use affekt_features::recording::{Recording, RecordingError};
 use affekt_models::EMOTIONS;
+use affekt_models::automation::{CONTROL_TICK, OUTPUTS};
 
 use crate::{
     host::{HostError, Instance, Mode, Setup},
-    pass::{self, CONTROL_TICK, RESULT_DELAY_S, with_tail},
+    pass::{self, TAIL_S, with_tail},
 };
 
-/// Largest difference between the plugin's and the trainer's probabilities that counts as agreement.
+/// Largest difference between the plugin's and the trainer's outputs (0 to 1) that counts as agreement.
 pub const TOLERANCE: f64 = 1e-3;
 
 /// Most channels that the plugin takes.
@@ -50,34 +51,32 @@ pub enum AgreementError {
     Io(#[from] io::Error),
 }
 
-/// One window, as the trainer prints it.
+/// The outputs at one time, as the trainer prints them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Window {
-    /// End of the window, in seconds.
+pub struct Moment {
+    /// Time from the start, in seconds.
     pub time_s: f64,
-    /// Probabilities in the order of [`EMOTIONS`].
-    pub probabilities: [f64; 6],
-    /// Whether it counts.
-    pub voiced: bool,
+    /// The outputs' values in the order of [`OUTPUTS`], 0 to 1.
+    pub values: [f64; 9],
 }
 
 /// What `affekt-trainer predict` says of a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predicted {
-    /// Every window, from its CSV file.
-    pub windows: Vec<Window>,
-    /// Probabilities at the end, from its JSON; `None` without voice.
+    /// The outputs every 10 ms, from its CSV file.
+    pub curve: Vec<Moment>,
+    /// The emotions at the end, from its JSON; `None` without voice.
     pub last: Option<[f64; 6]>,
 }
 
 /// How far plugin and trainer are apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Agreement {
-    /// Windows compared.
-    pub windows: usize,
-    /// Largest difference of a probability over all windows.
+    /// Moments compared.
+    pub moments: usize,
+    /// Largest difference of an output over all moments.
     pub largest: f64,
-    /// Largest difference of the final probabilities.
+    /// Largest difference of an emotion at the end.
     pub at_end: f64,
 }
 
@@ -96,7 +95,7 @@ pub fn predict(trainer: &Path, recording: &Path) -> Result<Predicted, AgreementE
     };
     let folder = tempfile::tempdir()?;
     let output = Command::new(trainer)
-        .args(["predict", "--json", "--csv"])
+        .args(["predict", "--json", "--curve"])
         .arg(folder.path())
         .arg(recording)
         .output()
@@ -110,9 +109,9 @@ pub fn predict(trainer: &Path, recording: &Path) -> Result<Predicted, AgreementE
     let table = fs::read_dir(folder.path())?
         .next()
         .ok_or_else(|| failed("it wrote no CSV file".to_owned()))??;
-    let windows = windows_of(&fs::read_to_string(table.path())?)
-        .ok_or_else(|| failed("its CSV file is not a timeline".to_owned()))?;
-    Ok(Predicted { windows, last })
+    let curve =
+        curve_of(&fs::read_to_string(table.path())?).ok_or_else(|| failed("its CSV file is not a curve".to_owned()))?;
+    Ok(Predicted { curve, last })
 }
 
 fn last_of(last: &serde_json::Value) -> Option<Option<[f64; 6]>> {
@@ -126,29 +125,32 @@ fn last_of(last: &serde_json::Value) -> Option<Option<[f64; 6]>> {
     Some(Some(probabilities))
 }
 
-/// Lines of `time_s`, six probabilities and `voiced`, below a line of names.
-fn windows_of(csv: &str) -> Option<Vec<Window>> {
+/// Lines of `time_s`, nine outputs, the dominant emotion and `voiced`, below a line of names.
+fn curve_of(csv: &str) -> Option<Vec<Moment>> {
     csv.lines()
         .skip(1)
         .map(|line| {
-            let numbers = line
-                .split(',')
-                .map(|field| field.parse().ok())
-                .collect::<Option<Vec<f64>>>()?;
-            let [time_s, probabilities @ .., voiced] = numbers.as_slice() else {
+            let fields: Vec<&str> = line.split(',').collect();
+            let [time_s, outputs @ .., _, _] = fields.as_slice() else {
                 return None;
             };
-            Some(Window {
-                time_s: *time_s,
-                probabilities: probabilities.try_into().ok()?,
-                voiced: *voiced != 0.0,
+            let mut values = [0.0; 9];
+            if outputs.len() != values.len() {
+                return None;
+            }
+            for ((value, field), output) in values.iter_mut().zip(outputs).zip(OUTPUTS) {
+                *value = f64::from(output.normalised(field.parse().ok()?));
+            }
+            Some(Moment {
+                time_s: time_s.parse().ok()?,
+                values,
             })
         })
         .collect()
 }
 
-/// Plays the recording through the plugin offline, and compares each window's probabilities with the parameters at the
-/// time it takes effect. A window without voice must leave them as they were.
+/// Plays the recording through the plugin offline, and compares the outputs' parameters with the trainer's curve, tick by
+/// tick, up to a second behind the recording's end.
 pub fn compare(instance: &mut dyn Instance, path: &Path, predicted: &Predicted) -> Result<Agreement, AgreementError> {
     let recording = Recording::read(path)?;
     let channels = recording.channels.len();
@@ -170,29 +172,30 @@ pub fn compare(instance: &mut dyn Instance, path: &Path, predicted: &Predicted) 
     let played = with_tail(&recording.channels, sample_rate_hz);
     let pass = pass::play(instance, &setup, &played, || max_block)?;
 
-    let mut expected = [0.0; 6];
+    let frames = recording.channels.iter().map(Vec::len).min().unwrap_or(0);
+    let end_s = frames as f64 / sample_rate_hz + TAIL_S;
     let mut largest: f64 = 0.0;
-    let mut at_end = expected;
-    for window in &predicted.windows {
-        if window.voiced {
-            expected = window.probabilities;
-        }
-        // The tick at or after the due time, and one more for the times' rounding in the CSV file.
-        let due = ((window.time_s + RESULT_DELAY_S) * sample_rate_hz).ceil() as u64;
-        at_end = pass
-            .values_at(due.next_multiple_of(CONTROL_TICK) + 2 * CONTROL_TICK)
-            .unwrap_or_default();
-        largest = largest.max(difference(at_end, expected));
+    let mut moments = 0;
+    for moment in predicted.curve.iter().filter(|moment| moment.time_s < end_s - 0.02) {
+        let tick = (moment.time_s * sample_rate_hz / CONTROL_TICK as f64).round() as u64;
+        let Some(played) = pass.values_at((tick + 1) * CONTROL_TICK) else {
+            continue;
+        };
+        moments += 1;
+        largest = largest.max(difference(&played, &moment.values));
     }
-    let at_end = difference(at_end, predicted.last.unwrap_or_default());
+    let at_end = match pass.last() {
+        Some(played) => difference(&played[..6], &predicted.last.unwrap_or_default()),
+        None => 0.0,
+    };
     Ok(Agreement {
-        windows: predicted.windows.len(),
+        moments,
         largest,
         at_end,
     })
 }
 
-fn difference(a: [f64; 6], b: [f64; 6]) -> f64 {
+fn difference(a: &[f64], b: &[f64]) -> f64 {
     // A NaN on either side must not pass for agreement.
     a.iter()
         .zip(b)
@@ -206,27 +209,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeline_is_read_back() {
-        let csv =
-            "time_s,angry,disgust,fear,happy,neutral,sad,voiced\n0.5250,0.1,0.2,0.3,0.2,0.1,0.1,1\n0.6,0,0,0,0,0,1,0\n";
-        let windows = windows_of(csv).unwrap();
-        assert_eq!(windows.len(), 2);
-        assert_eq!(
-            windows[0],
-            Window {
-                time_s: 0.525,
-                probabilities: [0.1, 0.2, 0.3, 0.2, 0.1, 0.1],
-                voiced: true
-            }
-        );
-        assert!(!windows[1].voiced);
-        assert!(windows_of("time_s\n1,2,3\n").is_none());
-        assert!(windows_of("time_s\n1,a,3,4,5,6,7,8\n").is_none());
+    fn a_curve_is_read_back() {
+        let head = "time_s,angry,disgust,fear,happy,neutral,sad,arousal,valence,confidence,dominant,voiced\n";
+        let csv = format!("{head}0.0100,0.1,0.2,0.3,0.2,0.1,0.1,-1.0,0.5,0.25,,1\n0.02,0,0,0,0,0,1,0,0,0,sad,0\n");
+        let curve = curve_of(&csv).unwrap();
+        assert_eq!(curve.len(), 2);
+        assert_eq!(curve[0].time_s, 0.01);
+        assert!(difference(&curve[0].values, &[0.1, 0.2, 0.3, 0.2, 0.1, 0.1, 0.0, 0.75, 0.25]) < 1e-6);
+        assert!(curve_of(&format!("{head}1,2,3\n")).is_none());
+        assert!(curve_of(&format!("{head}1,a,3,4,5,6,7,8,9,0,,1\n")).is_none());
     }
 
     #[test]
     fn no_number_is_no_agreement() {
-        assert_eq!(difference([f64::NAN; 6], [0.0; 6]), f64::INFINITY);
-        assert_eq!(difference([0.5; 6], [0.25, 0.5, 0.5, 0.5, 0.5, 0.5]), 0.25);
+        assert_eq!(difference(&[f64::NAN; 6], &[0.0; 6]), f64::INFINITY);
+        assert_eq!(difference(&[0.5; 2], &[0.25, 0.5]), 0.25);
     }
 }

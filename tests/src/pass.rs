@@ -1,60 +1,62 @@
 //! Plays a recording through an instance, and writes down what comes out and what the plugin says.
 
 use affekt_models::{
-    EMOTIONS, Prediction,
+    Prediction,
+    automation::{OUTPUTS, RESULT_DELAY_S},
     timeline::{Point, Timeline},
 };
 
-use crate::host::{Event, HostError, Instance, Parameter, Setup, Transport};
-
-/// How long after the end of a window the plugin's values follow it (the plugin's `RESULT_DELAY`), in seconds.
-pub const RESULT_DELAY_S: f64 = 0.150;
-
-/// The plugin's values change at multiples of so many frames (its `CONTROL_TICK`).
-pub const CONTROL_TICK: u64 = 64;
+use crate::host::{Event, HostError, Instance, Parameter, Processor, Setup, Transport};
 
 /// Silence played after a recording so that its last windows' values show, in seconds: more than the delay, the
-/// resampler's latency and the rest of a block.
-const TAIL_S: f64 = 0.5;
+/// resampler's latency and the rest of a block, and what the values need to settle.
+pub const TAIL_S: f64 = 1.0;
 
-/// What the six parameters said after a block.
+/// What the nine outputs said after a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
     /// Frames played up to the end of the block.
     pub position: u64,
-    /// The parameters' values in the order of [`EMOTIONS`].
-    pub values: [f64; 6],
+    /// The parameters' values, 0 to 1, in the order of [`OUTPUTS`].
+    pub values: [f64; 9],
 }
 
 impl Reading {
     /// Whether any voice has been heard: before that all values are zero.
     pub fn heard_voice(&self) -> bool {
-        self.values.iter().any(|&value| value > 0.0)
+        self.emotions().iter().any(|&value| value > 0.0)
+    }
+
+    /// The six emotions.
+    pub fn emotions(&self) -> &[f64] {
+        &self.values[..6]
     }
 }
 
 /// What one pass has brought.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pass {
+    /// Frames played.
+    pub frames: u64,
     /// Samples per second.
     pub sample_rate_hz: f64,
     /// The plugin's output, one vector per channel.
     pub output: Vec<Vec<f32>>,
     /// One reading per block.
     pub readings: Vec<Reading>,
-    /// Everything the plugin sent to the host while processing.
-    pub events: Vec<Event>,
+    /// Everything the plugin sent to the host while processing, each with the position of the block it came in.
+    pub events: Vec<(u64, Event)>,
 }
 
 impl Pass {
     /// The values at a position, in frames: those of the last block that ended there or before.
-    pub fn values_at(&self, position: u64) -> Option<[f64; 6]> {
+    pub fn values_at(&self, position: u64) -> Option<[f64; 9]> {
         let next = self.readings.partition_point(|reading| reading.position <= position);
         self.readings[..next].last().map(|reading| reading.values)
     }
 
     /// The values after the last block.
-    pub fn last(&self) -> Option<[f64; 6]> {
+    pub fn last(&self) -> Option<[f64; 9]> {
         self.readings.last().map(|reading| reading.values)
     }
 
@@ -66,7 +68,7 @@ impl Pass {
             (time_s >= 0.0).then(|| Point {
                 time_s,
                 prediction: Prediction {
-                    probabilities: reading.values.map(|value| value as f32),
+                    probabilities: std::array::from_fn(|place| reading.values[place] as f32),
                     logits: [0.0; 6],
                 },
                 voiced: reading.heard_voice(),
@@ -78,23 +80,42 @@ impl Pass {
     }
 }
 
-/// Identifiers of the six emotions' parameters, in the order of [`EMOTIONS`].
-pub fn emotion_parameters(instance: &mut dyn Instance) -> Result<[u32; 6], HostError> {
+/// A choice of the user's: the name of a parameter, and its value from 0 (lowest) to 1 (highest).
+pub type Choice<'a> = (&'a str, f64);
+
+/// Identifiers of the outputs' parameters, in the order of [`OUTPUTS`].
+pub fn output_parameters(instance: &mut dyn Instance) -> Result<[u32; 9], HostError> {
     let parameters = instance.parameters()?;
-    let mut ids = [0; 6];
-    for (id, emotion) in ids.iter_mut().zip(EMOTIONS) {
-        *id = Parameter::find(&parameters, emotion.name())?;
+    let mut ids = [0; 9];
+    for (id, output) in ids.iter_mut().zip(OUTPUTS) {
+        *id = Parameter::find(&parameters, output.name())?;
     }
     Ok(ids)
 }
 
 /// Present values of parameters.
-pub fn values(instance: &mut dyn Instance, ids: &[u32; 6]) -> Result<[f64; 6], HostError> {
-    let mut values = [0.0; 6];
+pub fn values(instance: &mut dyn Instance, ids: &[u32; 9]) -> Result<[f64; 9], HostError> {
+    let mut values = [0.0; 9];
     for (value, &id) in values.iter_mut().zip(ids) {
         *value = instance.value(id)?;
     }
     Ok(values)
+}
+
+/// Makes the user's choices, from the next block on.
+pub fn choose(
+    instance: &mut dyn Instance,
+    processor: &mut dyn Processor,
+    choices: &[Choice<'_>],
+) -> Result<(), HostError> {
+    let parameters = instance.parameters()?;
+    for &(name, value) in choices {
+        let id = Parameter::find(&parameters, name)?;
+        let parameter = parameters.iter().find(|parameter| parameter.id == id);
+        let (min, max) = parameter.map_or((0.0, 1.0), |parameter| (parameter.min, parameter.max));
+        processor.set_parameter(id, min + value * (max - min));
+    }
+    Ok(())
 }
 
 /// Plays `channels` from the start of the song, cut into blocks of the sizes that `blocks` yields (each at most the
@@ -103,24 +124,39 @@ pub fn play<C: AsRef<[f32]>>(
     instance: &mut dyn Instance,
     setup: &Setup,
     channels: &[C],
+    blocks: impl FnMut() -> usize,
+) -> Result<Pass, HostError> {
+    play_with(instance, setup, &[], channels, blocks)
+}
+
+/// The same after the user has made choices.
+pub fn play_with<C: AsRef<[f32]>>(
+    instance: &mut dyn Instance,
+    setup: &Setup,
+    choices: &[Choice<'_>],
+    channels: &[C],
     mut blocks: impl FnMut() -> usize,
 ) -> Result<Pass, HostError> {
-    let ids = emotion_parameters(instance)?;
+    let ids = output_parameters(instance)?;
     let length = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
     let mut pass = Pass {
+        frames: length as u64,
         sample_rate_hz: setup.sample_rate_hz,
         output: vec![Vec::with_capacity(length); setup.channels],
         readings: Vec::new(),
         events: Vec::new(),
     };
     let mut processor = instance.activate(setup)?;
+    choose(instance, processor.as_mut(), choices)?;
+    let mut events = Vec::new();
     let mut start = 0;
     while start < length {
         let frames = blocks().min(length - start);
         for (into, from) in processor.buffers().input.iter_mut().zip(channels) {
             into[..frames].copy_from_slice(&from.as_ref()[start..start + frames]);
         }
-        processor.process(frames, Transport::playing(start as u64), &mut pass.events)?;
+        processor.process(frames, Transport::playing(start as u64), &mut events)?;
+        pass.events.extend(events.drain(..).map(|event| (start as u64, event)));
         for (into, from) in pass.output.iter_mut().zip(&processor.buffers().output) {
             into.extend_from_slice(&from[..frames]);
         }

@@ -27,9 +27,9 @@ impl Arguments {
             .env("AFFEKT_BUNDLES", workspace::bundles()?);
         if !self.alone {
             let requirements = workspace::root().join("tests/bench/requirements.txt");
-            command
-                .arg("--python")
-                .arg(python::with_requirements("bench-python", &requirements)?);
+            let environment =
+                python::with_requirements("bench-python", &requirements, "compare with Python's libraries")?;
+            command.arg("--python").arg(environment);
         }
         run(command.args(self.part))
     }

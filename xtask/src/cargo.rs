@@ -6,6 +6,9 @@ use color_eyre::eyre::{WrapErr, bail};
 
 use crate::workspace;
 
+/// All packages, with the trainer's second backend.
+pub const EVERYTHING: [&str; 3] = ["--workspace", "--features", "affekt-trainer/ndarray"];
+
 /// A call to the cargo that runs this program, in the workspace's root.
 pub fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

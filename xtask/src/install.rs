@@ -62,7 +62,7 @@ fn common_program_files() -> color_eyre::Result<PathBuf> {
 
 /// Copies a file or folder to a place where something else may lie. The old module is removed rather than overwritten:
 /// a host that has it loaded keeps its own copy that way.
-fn replace(from: &Path, to: &Path) -> io::Result<()> {
+pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
     if to.is_dir() {
         fs::remove_dir_all(to)?;
     } else if to.exists() {

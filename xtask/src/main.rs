@@ -10,6 +10,7 @@ mod install;
 mod packages;
 mod python;
 mod test;
+mod validate;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,7 @@ enum Command {
     Install(install::Arguments),
     Demo(demo::Arguments),
     Test(test::Arguments),
+    Validate(validate::Arguments),
 }
 
 fn main() -> color_eyre::Result<()> {
@@ -41,5 +43,6 @@ fn main() -> color_eyre::Result<()> {
         Command::Install(arguments) => arguments.run(),
         Command::Demo(arguments) => arguments.run(),
         Command::Test(arguments) => arguments.run(),
+        Command::Validate(arguments) => arguments.run(),
     }
 }

@@ -1,5 +1,5 @@
 //! Python environments below `target`: ONNX Runtime's library for the tests, out of its wheel (nowhere else is it
-//! published as a plain package for every system), and the libraries that the benchmark compares with.
+//! published as a plain package for every system), the libraries that the benchmark compares with, and hosts.
 
 use std::{
     env, fs,
@@ -36,16 +36,18 @@ pub fn onnxruntime() -> color_eyre::Result<PathBuf> {
     find_library(&environment).ok_or_eyre("the onnxruntime wheel holds no library, remove target/python and try again")
 }
 
-/// A Python with the packages of a requirements file, in an environment `name` below `target`; made on the first call.
-pub fn with_requirements(name: &str, requirements: &Path) -> color_eyre::Result<PathBuf> {
+/// A Python with the packages of a requirements file, in an environment `name` below `target`; made on the first call,
+/// and again when the file has changed. `purpose` completes "… is needed to …".
+pub fn with_requirements(name: &str, requirements: &Path, purpose: &str) -> color_eyre::Result<PathBuf> {
     let environment = workspace::target()?.join(name);
     let complete = environment.join("complete");
-    if !complete.exists() {
-        create(&environment, "compare with Python's libraries")?;
-        let file = requirements.to_string_lossy();
+    let file = requirements.to_string_lossy();
+    let wanted = fs::read(requirements).wrap_err_with(|| format!("{file} cannot be read"))?;
+    if fs::read(&complete).ok().as_ref() != Some(&wanted) {
+        create(&environment, purpose)?;
         install(&environment, &["--requirement", &file])
             .wrap_err_with(|| format!("the packages of {file} could not be fetched: go online and try again"))?;
-        fs::write(complete, "")?;
+        fs::write(complete, wanted)?;
     }
     Ok(interpreter(&environment))
 }

@@ -10,7 +10,7 @@ use color_eyre::eyre::{OptionExt, WrapErr, bail};
 
 use crate::{
     bundle,
-    cargo::{cargo, describe, run},
+    cargo::{EVERYTHING, cargo, describe, run},
     python, workspace,
 };
 
@@ -21,9 +21,6 @@ pub struct Arguments {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<String>,
 }
-
-/// All packages, with the trainer's second backend.
-const EVERYTHING: [&str; 3] = ["--workspace", "--features", "affekt-trainer/ndarray"];
 
 /// What `cargo test` has said about its tests.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use egui::{Align2, Color32};
 
 use super::theme::{Page, QUIET, TEXT, numerals, type_size, words};
 use crate::analysis::Reading;
-use crate::params::title;
 use crate::worker::link::ModelState;
+use affekt_models::automation::Output;
 
 /// Part of the width that the model's name and its runtime may take.
 const MODEL_WIDTH: f32 = 0.7;
@@ -35,12 +35,12 @@ pub fn show(page: &Page<'_>, reading: &Reading, model: &ModelState) {
     }
 
     let middle = DISPLAY_TOP + DISPLAY_HEIGHT / 2.0;
-    match dominant(&reading.values.probabilities) {
+    match dominant(&reading.values.emotions) {
         Some(index) => {
             let [red, green, blue] = EMOTIONS[index].color();
             let color = Color32::from_rgb(red, green, blue);
             let word = page.set(
-                title(EMOTIONS[index]),
+                Output::Emotion(EMOTIONS[index]).title(),
                 words(type_size::DISPLAY),
                 color,
                 page.size().x,

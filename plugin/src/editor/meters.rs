@@ -5,7 +5,7 @@ use egui::{Align2, Color32};
 
 use super::theme::{Page, QUIET, TEXT, TRACK, numerals, type_size, words};
 use crate::analysis::Reading;
-use crate::params::title;
+use affekt_models::automation::Output;
 
 /// Top of the first meter.
 const TOP: f32 = 104.0;
@@ -39,13 +39,19 @@ impl Meters {
         let row = (page.size().y - TOP - BOTTOM) / EMOTIONS.len() as f32;
         let bar_width = page.size().x - NAME_WIDTH - VALUE_WIDTH;
         for (index, emotion) in EMOTIONS.into_iter().enumerate() {
-            let value = reading.values.probabilities[index];
+            let value = reading.values.emotions[index];
             let length = &mut self.lengths[index];
             *length += (value - *length) * ease;
 
             let middle = TOP + (index as f32 + 0.5) * row;
             let text_color = if value > 0.0 { TEXT } else { QUIET };
-            let name = page.set(title(emotion), words(type_size::BODY), text_color, NAME_WIDTH, 1);
+            let name = page.set(
+                Output::Emotion(emotion).title(),
+                words(type_size::BODY),
+                text_color,
+                NAME_WIDTH,
+                1,
+            );
             page.write(&name, 0.0, middle, Align2::LEFT_CENTER);
 
             let top = middle - BAR_HEIGHT / 2.0;

@@ -39,10 +39,14 @@ impl StatusLine {
         }
     }
 
-    /// Looks. `blocks`: blocks processed, ever.
-    pub fn look(&mut self, ui: &Ui, reading: &Reading, blocks: u64) -> (Status, ModelState) {
+    /// Looks.
+    pub fn look(&mut self, ui: &Ui, reading: &Reading) -> (Status, ModelState) {
         let now_s = ui.input(|input| input.time);
-        if self.blocks.replace(blocks).is_some_and(|before| before != blocks) {
+        if self
+            .blocks
+            .replace(reading.blocks)
+            .is_some_and(|before| before != reading.blocks)
+        {
             self.last_block_s = now_s;
         }
         let playing = now_s - self.last_block_s < STOPPED_AFTER_S;

@@ -4,13 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 use std::sync::{Arc, OnceLock};
 
 use clap_sys::entry::clap_plugin_entry;
 use clap_sys::events::{
-    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_PARAM_MOD, CLAP_EVENT_PARAM_VALUE, clap_event_header, clap_event_param_mod,
-    clap_event_param_value, clap_input_events, clap_output_events,
+    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_DONT_RECORD, CLAP_EVENT_MIDI, CLAP_EVENT_PARAM_MOD, CLAP_EVENT_PARAM_VALUE,
+    clap_event_header, clap_event_midi, clap_event_param_mod, clap_event_param_value, clap_input_events,
+    clap_output_events,
 };
 use clap_sys::ext::gui::CLAP_EXT_GUI;
 use clap_sys::ext::params::{
@@ -22,20 +23,24 @@ use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_fact
 use clap_sys::host::clap_host;
 use clap_sys::plugin::{clap_plugin, clap_plugin_descriptor};
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
-use clap_sys::stream::clap_ostream;
+use clap_sys::stream::{clap_istream, clap_ostream};
 use clap_sys::version::CLAP_VERSION;
 use nice_plug::wrapper::clap::{PluginDescriptor, Wrapper};
 use nice_plug::wrapper::setup_logger;
 
-use super::is_output_id;
-use super::state::without_outputs;
+use super::state::{readable, without_outputs};
+use super::{is_output_id, output_ids};
 use crate::Affekt;
+use crate::outbox::{Message, Outbox};
 
 /// A space of events that nobody knows, so that nice-plug passes over them.
 const NO_EVENT_SPACE: u16 = u16::MAX;
 
 /// Length of the number that nice-plug writes before the state: the state's length.
 const LENGTH_BYTES: usize = size_of::<u64>();
+
+/// Most bytes that are read of a state: a thousand times what a state of ours has.
+const MOST_STATE_BYTES: usize = 16 << 20;
 
 /// One instance: what the host calls, and what of nice-plug's stands behind it.
 #[repr(C)]
@@ -49,6 +54,9 @@ struct Instance {
     params: clap_plugin_params,
     nice_state: clap_plugin_state,
     state: clap_plugin_state,
+    outbox: Arc<Outbox>,
+    /// Ids of the outputs' parameters.
+    output_ids: [u32; 9],
 }
 
 impl Instance {
@@ -84,8 +92,10 @@ impl Instance {
             nice_state: state,
             state: clap_plugin_state {
                 save: Some(save),
-                ..state
+                load: Some(load),
             },
+            outbox: Outbox::of_newborn().unwrap_or_default(),
+            output_ids: output_ids(),
         });
         Some(Box::into_raw(instance).cast_const().cast())
     }
@@ -125,8 +135,14 @@ unsafe extern "C" fn process(plugin: *const clap_plugin, process: *const clap_pr
         in_events: if block.in_events.is_null() { null() } else { &events },
         ..*block
     };
+    instance.outbox.begin();
     // SAFETY: the block is the host's but for the events, which live until the end of this function.
-    unsafe { process(plugin, &block) }
+    let status = unsafe { process(plugin, &block) };
+    // SAFETY: null or the host's list, which lives during the call.
+    if let Some(list) = unsafe { block.out_events.as_ref() } {
+        instance.send_messages(list);
+    }
+    status
 }
 
 unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
@@ -157,6 +173,53 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
 }
 
 impl Instance {
+    /// Hands what the plugin has put into its outbox to the host, in the order of time.
+    fn send_messages(&self, list: &clap_output_events) {
+        let Some(try_push) = list.try_push else { return };
+        let header = |size: usize, type_: u16, time: u32, flags: u32| clap_event_header {
+            size: size as u32,
+            time,
+            space_id: CLAP_CORE_EVENT_SPACE_ID,
+            type_,
+            flags,
+        };
+        while let Some((time, message)) = self.outbox.take() {
+            match message {
+                Message::Parameter(place, value) => {
+                    let event = clap_event_param_value {
+                        // What is heard is no automation that the user writes.
+                        header: header(
+                            size_of::<clap_event_param_value>(),
+                            CLAP_EVENT_PARAM_VALUE,
+                            time,
+                            CLAP_EVENT_DONT_RECORD,
+                        ),
+                        param_id: self.output_ids[place],
+                        cookie: null_mut(),
+                        note_id: -1,
+                        port_index: -1,
+                        channel: -1,
+                        key: -1,
+                        value: f64::from(value),
+                    };
+                    // SAFETY: the list is the host's; it copies the event, which lives during the call.
+                    unsafe { try_push(list, &event.header) };
+                }
+                Message::Controller(controller) => {
+                    /// A control change on the first channel.
+                    const CONTROL_CHANGE: u8 = 0xB0;
+                    let event = clap_event_midi {
+                        header: header(size_of::<clap_event_midi>(), CLAP_EVENT_MIDI, time, 0),
+                        port_index: 0,
+                        data: [CONTROL_CHANGE | controller.channel, controller.number, controller.value],
+                    };
+                    // SAFETY: as above.
+                    unsafe { try_push(list, &event.header) };
+                }
+            }
+        }
+    }
+
     fn host_has(&self, extension: &CStr) -> bool {
         // SAFETY: the host outlives its plugins; asking for extensions is allowed from `init` on, which is before the
         // host asks for ours.
@@ -229,6 +292,58 @@ unsafe extern "C" fn save(plugin: *const clap_plugin, stream: *const clap_ostrea
     let stripped = catch_unwind(|| without_outputs(saved.get(LENGTH_BYTES..)?));
     let Ok(Some(state)) = stripped else { return false };
     write(host_stream, &(state.len() as u64).to_le_bytes()) && write(host_stream, &state)
+}
+
+unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istream) -> bool {
+    // SAFETY: the host passes what it got from `create`, and a stream that lives during the call.
+    let (Some(instance), Some(host_stream)) = (unsafe { (Instance::of(plugin), stream.as_ref()) }) else {
+        return false;
+    };
+    let Some(load) = instance.nice_state.load else {
+        return false;
+    };
+    let readable = catch_unwind(|| readable(&read_all(host_stream)?));
+    let Ok(Some(state)) = readable else { return false };
+    let saved = [&(state.len() as u64).to_le_bytes(), state.as_slice()].concat();
+    let rest = Cell::new(saved.as_slice());
+    let stream = clap_istream {
+        ctx: (&raw const rest).cast_mut().cast(),
+        read: Some(give),
+    };
+    // SAFETY: `plugin_data` is nice-plug's, and the stream lives during the call.
+    unsafe { load(plugin, &stream) }
+}
+
+/// Everything that is in a stream; `None` if it fails or is larger than any state of ours.
+fn read_all(stream: &clap_istream) -> Option<Vec<u8>> {
+    let read = stream.read?;
+    let mut bytes = Vec::new();
+    let mut piece = [0_u8; 4_096];
+    loop {
+        // SAFETY: the stream is the host's, and the piece has room for so many bytes.
+        let length = unsafe { read(stream, piece.as_mut_ptr().cast(), piece.len() as u64) };
+        match usize::try_from(length) {
+            Ok(0) => return Some(bytes),
+            Ok(length) if length <= piece.len() => bytes.extend_from_slice(&piece[..length]),
+            _ => return None,
+        }
+        if bytes.len() > MOST_STATE_BYTES {
+            return None;
+        }
+    }
+}
+
+/// A stream's `read` that takes from the `Cell<&[u8]>` of its context.
+unsafe extern "C" fn give(stream: *const clap_istream, buffer: *mut c_void, size: u64) -> i64 {
+    // SAFETY: only `load` makes such a stream, and its context outlives it.
+    let rest = unsafe { &*(*stream).ctx.cast::<Cell<&[u8]>>() };
+    let bytes = rest.get();
+    let length = bytes.len().min(usize::try_from(size).unwrap_or(usize::MAX));
+    let (given, left) = bytes.split_at(length);
+    // SAFETY: the buffer has room for `size` bytes, which is at least `length`.
+    unsafe { buffer.cast::<u8>().copy_from_nonoverlapping(given.as_ptr(), length) };
+    rest.set(left);
+    length as i64
 }
 
 /// A stream's `write` that appends to the `RefCell<Vec<u8>>` of its context.
@@ -394,12 +509,11 @@ pub static clap_entry: clap_plugin_entry = clap_plugin_entry {
 
 #[cfg(test)]
 mod tests {
-    use std::ptr::null_mut;
-
     use clap_sys::audio_buffer::clap_audio_buffer;
     use clap_sys::ext::gui::CLAP_EXT_GUI;
     use clap_sys::ext::render::{CLAP_EXT_RENDER, CLAP_RENDER_OFFLINE, clap_plugin_render};
-    use clap_sys::stream::clap_istream;
+
+    use affekt_models::automation::OUTPUTS;
 
     use super::*;
     use crate::publish::parameter_id;
@@ -407,6 +521,8 @@ mod tests {
 
     const RATE_HZ: f64 = 48_000.0;
     const BLOCK: usize = 512;
+    /// Arousal and valence rest in the middle.
+    const REST: [f64; 9] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0];
 
     unsafe extern "C" fn no_extension(_: *const clap_host, _: *const c_char) -> *const c_void {
         null()
@@ -451,12 +567,12 @@ mod tests {
             unsafe { (*self.plugin).get_extension.unwrap()(self.plugin, id.as_ptr()).cast() }
         }
 
-        fn values(&self) -> [f64; 6] {
+        fn values(&self) -> [f64; 9] {
             let params: *const clap_plugin_params = self.extension(CLAP_EXT_PARAMS);
-            affekt_models::EMOTIONS.map(|emotion| {
+            OUTPUTS.map(|output| {
                 let mut value = f64::NAN;
                 // SAFETY: as above; the extension lives as long as the plugin.
-                assert!(unsafe { (*params).get_value.unwrap()(self.plugin, parameter_id(emotion.name()), &mut value) });
+                assert!(unsafe { (*params).get_value.unwrap()(self.plugin, parameter_id(output.name()), &mut value) });
                 value
             })
         }
@@ -557,16 +673,22 @@ mod tests {
         let params: *const clap_plugin_params = hosted.extension(CLAP_EXT_PARAMS);
         // SAFETY: the extension lives as long as the plugin, and zeros are a valid `clap_param_info`.
         unsafe {
-            assert_eq!((*params).count.unwrap()(hosted.plugin), 6);
-            for index in 0..6 {
+            let count = (*params).count.unwrap()(hosted.plugin);
+            for index in 0..9 {
                 let mut info: clap_param_info = std::mem::zeroed();
                 assert!((*params).get_info.unwrap()(hosted.plugin, index, &mut info));
                 assert!(is_output_id(info.id), "{:?}", CStr::from_ptr(info.name.as_ptr()));
                 assert_eq!(info.flags, CLAP_PARAM_IS_READONLY);
-                assert_eq!((info.min_value, info.max_value, info.default_value), (0.0, 1.0, 0.0));
+                assert_eq!((info.min_value, info.max_value), (0.0, 1.0));
+                assert_eq!(info.default_value, REST[index as usize]);
+            }
+            for index in 9..count {
+                let mut info: clap_param_info = std::mem::zeroed();
+                assert!((*params).get_info.unwrap()(hosted.plugin, index, &mut info));
+                assert_eq!(info.flags & CLAP_PARAM_IS_READONLY, 0);
             }
             let mut info: clap_param_info = std::mem::zeroed();
-            for index in [6, 7, u32::MAX] {
+            for index in [count, count + 1, u32::MAX] {
                 assert!(!(*params).get_info.unwrap()(hosted.plugin, index, &mut info));
             }
             assert!(!(*params).get_info.unwrap()(hosted.plugin, 0, null_mut()));
@@ -585,10 +707,10 @@ mod tests {
         let params: *const clap_plugin_params = hosted.extension(CLAP_EXT_PARAMS);
         // SAFETY: the events live during the call.
         unsafe { (*params).flush.unwrap()(hosted.plugin, &events, null()) };
-        assert_eq!(hosted.values(), [0.0; 6]);
+        assert_eq!(hosted.values(), REST);
         hosted.start(false);
         hosted.block(&mut [0.0; 8], &events);
-        assert_eq!(hosted.values(), [0.0; 6]);
+        assert_eq!(hosted.values(), REST);
     }
 
     #[test]
@@ -624,15 +746,15 @@ mod tests {
             hosted.block(block, null());
         }
         let values = hosted.values();
-        assert!((values.iter().sum::<f64>() - 1.0).abs() < 1e-3, "{values:?}");
+        assert!(values[..6].iter().sum::<f64>() > 0.9, "{values:?}");
 
         let before = hosted.saved();
-        assert!(!String::from_utf8_lossy(&before).contains("angry"));
+        assert!(!String::from_utf8_lossy(&before).contains("\"angry\":"));
         hosted.block(&mut voice(RATE_HZ, 0.1), null());
         assert_eq!(hosted.saved(), before, "what is heard is not saved");
         // SAFETY: allowed at any time on the audio thread.
         unsafe { (*hosted.plugin).reset.unwrap()(hosted.plugin) };
-        assert_eq!(hosted.values(), [0.0; 6]);
+        assert_eq!(hosted.values(), REST);
     }
 
     trait Bits {
@@ -669,7 +791,7 @@ mod tests {
         let state: *const clap_plugin_state = hosted.extension(CLAP_EXT_STATE);
         // SAFETY: the stream lives during the call.
         assert!(unsafe { (*state).load.unwrap()(hosted.plugin, &stream) });
-        assert_eq!(hosted.values(), [0.0; 6]);
+        assert_eq!(hosted.values(), REST);
         assert!(String::from_utf8_lossy(&hosted.saved()).contains("[700,500]"));
     }
 

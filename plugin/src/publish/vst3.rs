@@ -5,19 +5,22 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nice_plug::wrapper::setup_logger;
 use nice_plug::wrapper::vst3::{PluginInfo, Wrapper, vst3};
+use vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekCur, kIBSeekEnd, kIBSeekSet};
 use vst3::Steinberg::Vst::ChannelContext::IInfoListenerTrait;
+use vst3::Steinberg::Vst::Event_::EventTypes_::kLegacyMIDICCOutEvent;
 use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsReadOnly};
 use vst3::Steinberg::Vst::*;
 use vst3::Steinberg::*;
 use vst3::{Class, ComRef, ComWrapper};
 
-use super::is_output_id;
-use super::state::without_outputs;
+use super::state::{readable, without_outputs};
+use super::{is_output_id, output_ids};
 use crate::Affekt;
+use crate::outbox::{Message, Outbox};
 
 /// Runs what must not unwind into the host.
 fn guarded<T>(fallback: T, call: impl FnOnce() -> T) -> T {
@@ -31,6 +34,9 @@ struct Component {
     changes: ComWrapper<ChangeFilter>,
     /// Whether the host has told rate and block size; nice-plug takes it for granted.
     set_up: AtomicBool,
+    outbox: Arc<Outbox>,
+    /// Ids of the outputs' parameters.
+    output_ids: [ParamID; 9],
 }
 
 // nice-plug's own list: an interface or a method that a later version adds does not compile here.
@@ -75,7 +81,19 @@ forward! {
         getRoutingInfo(input: *mut RoutingInfo, output: *mut RoutingInfo) -> tresult, or kInternalError;
         activateBus(media: MediaType, direction: BusDirection, index: int32, state: TBool) -> tresult, or kInternalError;
         setActive(state: TBool) -> tresult, or kInternalError;
-        setState(state: *mut IBStream) -> tresult, or kInternalError;
+    }
+
+    /// Loads what can be read.
+    unsafe fn setState(&self, state: *mut IBStream) -> tresult {
+        // SAFETY: null or the host's stream, which lives during the call.
+        let Some(host_stream) = (unsafe { ComRef::from_raw(state) }) else { return kInvalidArgument };
+        guarded(kInternalError, || {
+            let Some(state) = read(host_stream).and_then(|saved| readable(&saved)) else { return kResultFalse };
+            let stream = ComWrapper::new(Memory::of(state));
+            let Some(stream) = stream.as_com_ref::<IBStream>() else { return kInternalError };
+            // SAFETY: the stream lives until the end of this function.
+            unsafe { IComponentTrait::setState(&self.nice, stream.as_ptr()) }
+        })
     }
 
     /// Saves everything but the outputs.
@@ -83,14 +101,14 @@ forward! {
         // SAFETY: null or the host's stream, which lives during the call.
         let Some(host_stream) = (unsafe { ComRef::from_raw(state) }) else { return kInvalidArgument };
         guarded(kInternalError, || {
-            let collector = ComWrapper::new(Collector::default());
-            let Some(stream) = collector.as_com_ref::<IBStream>() else { return kInternalError };
+            let memory = ComWrapper::new(Memory::default());
+            let Some(stream) = memory.as_com_ref::<IBStream>() else { return kInternalError };
             // SAFETY: the stream lives until the end of this function.
             let saved = unsafe { IComponentTrait::getState(&self.nice, stream.as_ptr()) };
             if saved != kResultOk {
                 return saved;
             }
-            match without_outputs(&collector.take()) {
+            match without_outputs(&memory.take()) {
                 Some(state) => write(host_stream, &state),
                 None => kInternalError,
             }
@@ -177,10 +195,62 @@ forward! {
             self.changes.host.store(data.inputParameterChanges, Ordering::Relaxed);
             data.inputParameterChanges = changes.as_ptr();
         }
+        self.outbox.begin();
         // SAFETY: the host's data, and in them one list of ours that lives as long as this component.
         let result = guarded(kInternalError, || unsafe { self.nice.process(&mut data) });
         self.changes.host.store(null_mut(), Ordering::Relaxed);
+        guarded((), || self.send_messages(&data));
         result
+    }
+}
+
+impl Component {
+    /// Hands what the plugin has put into its outbox to the host, in the order of time.
+    fn send_messages(&self, data: &ProcessData) {
+        // SAFETY: null or the host's, which lives during the call of `process`.
+        let changes = unsafe { ComRef::from_raw(data.outputParameterChanges) };
+        // SAFETY: as above.
+        let events = unsafe { ComRef::from_raw(data.outputEvents) };
+        let mut queues = [null_mut::<IParamValueQueue>(); 9];
+        while let Some((time, message)) = self.outbox.take() {
+            let offset = int32::try_from(time).unwrap_or(int32::MAX);
+            match message {
+                Message::Parameter(place, value) => {
+                    let Some(changes) = &changes else { continue };
+                    if queues[place].is_null() {
+                        let mut index = 0;
+                        // SAFETY: the host reads the id and writes the index, both of which live.
+                        queues[place] = unsafe { changes.addParameterData(&self.output_ids[place], &mut index) };
+                    }
+                    // SAFETY: null, if the host has no room, or its queue, which lives as long as its list.
+                    if let Some(queue) = unsafe { ComRef::from_raw(queues[place]) } {
+                        let mut index = 0;
+                        // SAFETY: the host writes the index.
+                        unsafe { queue.addPoint(offset, f64::from(value), &mut index) };
+                    }
+                }
+                Message::Controller(controller) => {
+                    let Some(events) = &events else { continue };
+                    let mut event = Event {
+                        busIndex: 0,
+                        sampleOffset: offset,
+                        ppqPosition: 0.0,
+                        flags: 0,
+                        r#type: kLegacyMIDICCOutEvent as u16,
+                        __field0: Event__type0 {
+                            midiCCOut: LegacyMIDICCOutEvent {
+                                controlNumber: controller.number,
+                                channel: controller.channel as int8,
+                                value: controller.value as int8,
+                                value2: 0,
+                            },
+                        },
+                    };
+                    // SAFETY: the host copies the event.
+                    unsafe { events.addEvent(&mut event) };
+                }
+            }
+        }
     }
 }
 
@@ -270,25 +340,59 @@ impl IParameterChangesTrait for ChangeFilter {
     }
 }
 
-/// A stream that keeps what is written to it.
+/// A stream in memory.
 #[derive(Default)]
-struct Collector {
-    bytes: Mutex<Vec<u8>>,
+struct Memory {
+    inner: Mutex<MemoryInner>,
 }
 
-impl Collector {
+#[derive(Default)]
+struct MemoryInner {
+    bytes: Vec<u8>,
+    position: usize,
+}
+
+impl Memory {
+    /// With these bytes, at their start.
+    fn of(bytes: Vec<u8>) -> Self {
+        let inner = Mutex::new(MemoryInner { bytes, position: 0 });
+        Self { inner }
+    }
+
     fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.lock().bytes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, MemoryInner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Class for Collector {
+impl Class for Memory {
     type Interfaces = (IBStream,);
 }
 
-impl IBStreamTrait for Collector {
-    unsafe fn read(&self, _: *mut c_void, _: int32, _: *mut int32) -> tresult {
-        kNotImplemented
+impl IBStreamTrait for Memory {
+    unsafe fn read(&self, buffer: *mut c_void, size: int32, read: *mut int32) -> tresult {
+        let Ok(size) = usize::try_from(size) else {
+            return kInvalidArgument;
+        };
+        let mut inner = self.lock();
+        let rest = inner.bytes.get(inner.position..).unwrap_or_default();
+        let length = rest.len().min(size);
+        if length > 0 {
+            if buffer.is_null() {
+                return kInvalidArgument;
+            }
+            // SAFETY: not null, and by VST3's rules there is room for `size` bytes.
+            unsafe { buffer.cast::<u8>().copy_from_nonoverlapping(rest.as_ptr(), length) };
+        }
+        inner.position += length;
+        // SAFETY: null or to be written to.
+        if let Some(read) = unsafe { read.as_mut() } {
+            *read = length as int32;
+        }
+        kResultOk
     }
 
     unsafe fn write(&self, buffer: *mut c_void, size: int32, written: *mut int32) -> tresult {
@@ -301,10 +405,7 @@ impl IBStreamTrait for Collector {
             }
             // SAFETY: not null, and by VST3's rules there are so many bytes.
             let bytes = unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), length) };
-            self.bytes
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend_from_slice(bytes);
+            self.lock().bytes.extend_from_slice(bytes);
         }
         // SAFETY: null or to be written to.
         if let Some(written) = unsafe { written.as_mut() } {
@@ -313,12 +414,53 @@ impl IBStreamTrait for Collector {
         kResultOk
     }
 
-    unsafe fn seek(&self, _: int64, _: int32, _: *mut int64) -> tresult {
-        kNotImplemented
+    unsafe fn seek(&self, offset: int64, mode: int32, result: *mut int64) -> tresult {
+        let mut inner = self.lock();
+        let from = match mode as u32 {
+            kIBSeekSet => 0,
+            kIBSeekCur => inner.position,
+            kIBSeekEnd => inner.bytes.len(),
+            _ => return kInvalidArgument,
+        };
+        let position = (from as int64)
+            .saturating_add(offset)
+            .clamp(0, inner.bytes.len() as int64);
+        inner.position = position as usize;
+        // SAFETY: null or to be written to.
+        if let Some(result) = unsafe { result.as_mut() } {
+            *result = position;
+        }
+        kResultOk
     }
 
-    unsafe fn tell(&self, _: *mut int64) -> tresult {
-        kNotImplemented
+    unsafe fn tell(&self, position: *mut int64) -> tresult {
+        // SAFETY: null or to be written to.
+        let Some(position) = (unsafe { position.as_mut() }) else {
+            return kInvalidArgument;
+        };
+        *position = self.lock().position as int64;
+        kResultOk
+    }
+}
+
+/// Everything from the stream's position on; `None` if it is larger than any state of ours.
+fn read(stream: ComRef<'_, IBStream>) -> Option<Vec<u8>> {
+    /// A thousand times what a state of ours has.
+    const MOST_BYTES: usize = 16 << 20;
+    let mut bytes = Vec::new();
+    let mut piece = [0_u8; 4_096];
+    loop {
+        let mut length = 0;
+        // What it returns says little: at the end some hosts fail, others do not. What was read counts.
+        // SAFETY: the piece has room for so many bytes.
+        unsafe { stream.read(piece.as_mut_ptr().cast(), piece.len() as int32, &mut length) };
+        match usize::try_from(length) {
+            Ok(length) if (1..=piece.len()).contains(&length) => bytes.extend_from_slice(&piece[..length]),
+            _ => return Some(bytes),
+        }
+        if bytes.len() > MOST_BYTES {
+            return None;
+        }
     }
 }
 
@@ -383,10 +525,13 @@ impl IPluginFactoryTrait for Factory {
             return kInvalidArgument;
         }
         guarded(kInternalError, || {
+            let nice = Wrapper::new();
             let component = ComWrapper::new(Component {
-                nice: Wrapper::new(),
+                nice,
                 changes: ComWrapper::new(ChangeFilter::default()),
                 set_up: AtomicBool::new(false),
+                outbox: Outbox::of_newborn().unwrap_or_default(),
+                output_ids: output_ids(),
             });
             let Some(unknown) = component.as_com_ref::<FUnknown>() else {
                 return kInternalError;
@@ -479,7 +624,7 @@ pub extern "system" fn ExitDll() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use affekt_models::EMOTIONS;
+    use affekt_models::automation::{OUTPUTS, Pass, Settings};
     use affekt_models::timeline::Timeline;
     use affekt_models::{Model, SHIPPED_MODEL};
     use vst3::{ComPtr, Interface};
@@ -495,6 +640,8 @@ mod tests {
     const AUDIO: int32 = 0;
     const STEREO: u64 = 3;
     const MONO: u64 = 1;
+    /// Arousal and valence rest in the middle.
+    const REST: [f32; 9] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0];
 
     struct Hosted {
         component: ComPtr<IComponent>,
@@ -573,18 +720,18 @@ mod tests {
             output
         }
 
-        fn values(&self) -> [f32; 6] {
+        fn values(&self) -> [f32; 9] {
             // SAFETY: a plain number.
-            EMOTIONS.map(|emotion| unsafe { self.controller.getParamNormalized(parameter_id(emotion.name())) } as f32)
+            OUTPUTS.map(|output| unsafe { self.controller.getParamNormalized(parameter_id(output.name())) } as f32)
         }
 
         fn saved(&self) -> Vec<u8> {
-            let collector = ComWrapper::new(Collector::default());
-            let stream = collector.as_com_ref::<IBStream>().unwrap();
+            let memory = ComWrapper::new(Memory::default());
+            let stream = memory.as_com_ref::<IBStream>().unwrap();
             // SAFETY: the stream lives during the call.
             let result = unsafe { IComponentTrait::getState(&self.component, stream.as_ptr()) };
             assert_eq!(result, kResultOk);
-            collector.take()
+            memory.take()
         }
     }
 
@@ -655,15 +802,20 @@ mod tests {
         let hosted = Hosted::new();
         // SAFETY: zeros are a valid `ParameterInfo`, and that null is refused is what is tested.
         unsafe {
-            assert_eq!(hosted.controller.getParameterCount(), 6);
+            let count = hosted.controller.getParameterCount();
             let mut info: ParameterInfo = std::mem::zeroed();
-            for index in 0..6 {
+            for index in 0..9 {
                 assert_eq!(hosted.controller.getParameterInfo(index, &mut info), kResultOk);
                 assert!(is_output_id(info.id));
                 assert_eq!(info.flags, kIsReadOnly);
-                assert_eq!((info.stepCount, info.defaultNormalizedValue), (0, 0.0));
+                assert_eq!(info.stepCount, 0);
+                assert_eq!(info.defaultNormalizedValue as f32, REST[index as usize]);
             }
-            for index in [6, 7, -1, int32::MAX, int32::MIN] {
+            for index in 9..count {
+                assert_eq!(hosted.controller.getParameterInfo(index, &mut info), kResultOk);
+                assert_eq!(info.flags & kIsReadOnly, 0);
+            }
+            for index in [count, count + 1, -1, int32::MAX, int32::MIN] {
                 assert_eq!(hosted.controller.getParameterInfo(index, &mut info), kInvalidArgument);
             }
             assert_eq!(hosted.controller.getParameterInfo(0, null_mut()), kInvalidArgument);
@@ -676,15 +828,15 @@ mod tests {
         let angry = parameter_id("angry");
         // SAFETY: plain values.
         assert_eq!(unsafe { hosted.controller.setParamNormalized(angry, 0.75) }, kResultOk);
-        assert_eq!(hosted.values(), [0.0; 6]);
+        assert_eq!(hosted.values(), REST);
         hosted.start(REALTIME, STEREO);
         let changes = OneChange::of(angry);
         let changes = changes.as_com_ref::<IParameterChanges>().unwrap();
         hosted.block(&mut [0.0; 8], 2, changes.as_ptr());
-        assert_eq!(hosted.values(), [0.0; 6]);
+        assert_eq!(hosted.values(), REST);
         // A flush: no samples, so the plugin itself is not asked.
         hosted.block(&mut [], 2, changes.as_ptr());
-        assert_eq!(hosted.values(), [0.0; 6]);
+        assert_eq!(hosted.values(), REST);
     }
 
     #[test]
@@ -712,7 +864,8 @@ mod tests {
         let mut sound = voice(RATE_HZ, 3.0);
         sound.extend(vec![0.0; 22_050]);
         let mut model = Model::from_bytes(SHIPPED_MODEL).unwrap();
-        let expected = Timeline::of(&mut model, &[&sound], RATE_HZ).unwrap().last().unwrap();
+        let timeline = Timeline::of(&mut model, &[&sound], RATE_HZ).unwrap();
+        let expected = Pass::of_timeline(&timeline, RATE_HZ, 3.5, Settings::default()).last();
         for (arrangement, channels) in [(MONO, 1), (STEREO, 2)] {
             let hosted = Hosted::new();
             hosted.start(OFFLINE, arrangement);
@@ -721,7 +874,13 @@ mod tests {
                 assert!(output.iter().all(|channel| channel == block));
             }
             // In real time, which nice-plug alone would take this for, hardly any result would be there yet.
-            assert_eq!(hosted.values(), expected);
+            for (value, output) in hosted.values().into_iter().zip(OUTPUTS) {
+                let expected = output.normalised(expected.output(output));
+                assert!(
+                    (value - expected).abs() < 1e-3,
+                    "{output:?}: {value}, expected {expected}"
+                );
+            }
         }
     }
 
@@ -741,12 +900,12 @@ mod tests {
     fn the_state_has_no_outputs() {
         let hosted = Hosted::new();
         let before = hosted.saved();
-        assert!(!String::from_utf8_lossy(&before).contains("angry"));
+        assert!(!String::from_utf8_lossy(&before).contains("\"angry\":"));
         hosted.start(OFFLINE, STEREO);
         for block in voice(RATE_HZ, 2.0).chunks_mut(BLOCK) {
             hosted.block(block, 2, null_mut());
         }
-        assert_ne!(hosted.values(), [0.0; 6]);
+        assert_ne!(hosted.values(), REST);
         assert_eq!(hosted.saved(), before);
     }
 

@@ -1,8 +1,11 @@
 //! One instance as the worker sees it: its frames become windows, the windows results.
 
+mod student;
+
 use std::sync::Weak;
 
-use affekt_features::{Frame, Session, WindowStream};
+use affekt_features::{Frame, WindowStream};
+use student::Student;
 
 use super::engine::Engine;
 use super::link::{FrameMessage, Link, ModelState, Outcome};
@@ -16,6 +19,8 @@ pub struct Lane {
     link: Weak<Link>,
     /// `None` without a model: frames are then taken and forgotten.
     stream: Option<WindowStream>,
+    /// `None` without a model.
+    student: Option<Student>,
     window_frames: u64,
     hop_frames: u64,
     /// The reset after which the stream's frames were heard.
@@ -30,20 +35,22 @@ impl Lane {
     pub fn new(link: Weak<Link>, engine: Result<&Engine, &str>) -> Self {
         let prepared = engine.map_err(str::to_owned).and_then(|engine| {
             let contract = engine.contract();
-            Session::new(&contract.features)
-                .and_then(|session| {
+            Student::new(&contract.features)
+                .and_then(|student| {
+                    let session = student.fresh().clone();
                     WindowStream::new(&contract.features, contract.window_frames, contract.hop_frames, session)
+                        .map(|stream| (stream, student, engine))
                 })
-                .map(|stream| (stream, engine))
                 .map_err(|error| error.to_string())
         });
-        let (state, stream, window_frames, hop_frames) = match prepared {
-            Ok((stream, engine)) => {
+        let (state, stream, student, window_frames, hop_frames) = match prepared {
+            Ok((stream, student, engine)) => {
                 let contract = engine.contract();
                 let (window, hop) = (contract.window_frames as u64, contract.hop_frames as u64);
-                (ModelState::Running(engine.info().clone()), Some(stream), window, hop)
+                let running = ModelState::Running(engine.info().clone());
+                (running, Some(stream), Some(student), window, hop)
             }
-            Err(error) => (ModelState::Failed(error), None, 1, 1),
+            Err(error) => (ModelState::Failed(error), None, None, 1, 1),
         };
         if let Some(link) = link.upgrade() {
             link.set_model(state);
@@ -51,6 +58,7 @@ impl Lane {
         Self {
             link,
             stream,
+            student,
             window_frames,
             hop_frames,
             epoch: None,
@@ -73,6 +81,10 @@ impl Lane {
     /// `false` if there were none.
     pub fn serve(&mut self, mut engine: Option<&mut Engine>) -> bool {
         let Some(link) = self.link.upgrade() else { return false };
+        link.recorder().drain();
+        if let (Some(student), Some(stream)) = (&mut self.student, &mut self.stream) {
+            student.look(link.singer(), stream);
+        }
         let mut consumed = 0;
         while let Some(message) = link.next_frame() {
             consumed += 1;
@@ -113,6 +125,9 @@ impl Lane {
             stream.push(Frame { voiced: false, ..frame });
         }
         self.next_index = frame.index + 1;
+        if let Some(student) = &mut self.student {
+            student.hear(&frame, link.singer(), stream);
+        }
 
         let Some(window) = stream.push(frame) else { return false };
         let end_sample = window.end_sample;
@@ -157,6 +172,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::singer::SingerSlot;
     use crate::worker::engine::tests::contract;
 
     const SURE: [f32; 6] = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
@@ -177,7 +193,7 @@ mod tests {
     }
 
     fn setup(run: impl FnMut(&[f32]) -> Result<[f32; 6], String> + 'static) -> (Arc<Link>, Engine, Lane) {
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link::new(SingerSlot::default()));
         link.set_offline(true);
         let engine = Engine::new(contract(), "none".into(), run);
         let lane = Lane::new(Arc::downgrade(&link), Ok(&engine));
@@ -308,7 +324,7 @@ mod tests {
 
     #[test]
     fn without_a_model_frames_are_taken_and_forgotten() {
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link::new(SingerSlot::default()));
         let mut lane = Lane::new(Arc::downgrade(&link), Err("no model"));
         assert_eq!(link.model(), ModelState::Failed("no model".into()));
         for index in 0..100 {

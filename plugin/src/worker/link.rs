@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use affekt_features::{Frame, MAX_MEL_BANDS};
 use crossbeam::queue::ArrayQueue;
 
+use crate::recorder::Recorder;
+use crate::singer::SingerSlot;
+
 /// Frames that can wait for the worker: five seconds at a hop of 10 ms.
 pub const FRAME_CAPACITY: usize = 512;
 /// Results that can wait for the audio thread.
@@ -108,11 +111,13 @@ pub struct Link {
     progressed: Condvar,
     model: Mutex<ModelState>,
     complaint: Mutex<Option<String>>,
+    singer: SingerSlot,
+    recorder: Recorder,
 }
 
 impl Link {
-    /// Empty queues; the model is loading.
-    pub fn new() -> Self {
+    /// Empty queues; the model is loading. `singer`: whom the instance hears.
+    pub fn new(singer: SingerSlot) -> Self {
         let link = Self {
             frames: ArrayQueue::new(FRAME_CAPACITY),
             outcomes: ArrayQueue::new(OUTCOME_CAPACITY),
@@ -124,11 +129,23 @@ impl Link {
             progressed: Condvar::new(),
             model: Mutex::new(ModelState::Loading),
             complaint: Mutex::new(None),
+            singer,
+            recorder: Recorder::default(),
         };
         // Some platforms allocate a lock or a condition at its first use, which must not be in `process`.
         drop(lock(&link.progress));
         link.progressed.notify_all();
         link
+    }
+
+    /// Whom the instance hears.
+    pub fn singer(&self) -> &SingerSlot {
+        &self.singer
+    }
+
+    /// What was heard since playback started.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// Audio thread: hands a frame over; `false` if the queue is full.
@@ -279,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_frame_arrives_as_it_was_sent() {
-        let link = Link::new();
+        let link = Link::new(SingerSlot::default());
         assert!(link.send(message(3, 64)));
         let arrived = link.next_frame().unwrap();
         assert_eq!(arrived.epoch(), 3);
@@ -300,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_frames_and_counts_lost_results() {
-        let link = Link::new();
+        let link = Link::new(SingerSlot::default());
         for _ in 0..FRAME_CAPACITY {
             assert!(link.send(message(0, 1)));
         }
@@ -318,7 +335,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_when_everything_is_consumed() {
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link::new(SingerSlot::default()));
         link.set_offline(true);
         let worker = {
             let link = link.clone();
@@ -336,7 +353,7 @@ mod tests {
 
     #[test]
     fn waiting_gives_up_without_progress_only() {
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link::new(SingerSlot::default()));
         let patience = Duration::from_millis(400);
         let start = Instant::now();
         assert!(!link.wait_until_consumed(1, patience));

@@ -45,14 +45,14 @@ fn main() -> color_eyre::Result<ExitCode> {
     let picked = evenly(&found, arguments.limit);
     let mut worst: f64 = 0.0;
     let mut apart = 0;
-    println!("{:>8}{:>11}{:>11}  recording", "windows", "largest", "at end");
+    println!("{:>8}{:>11}{:>11}  recording", "moments", "largest", "at end");
     for path in &picked {
         // A fresh instance each, as a fresh insert in a project.
         let mut instance = module.instantiate(&plugin.id)?;
         let agreement = compare(instance.as_mut(), path, &predict(&trainer, path)?)?;
         println!(
             "{:>8}{:>11.1e}{:>11.1e}  {}",
-            agreement.windows,
+            agreement.moments,
             agreement.largest,
             agreement.at_end,
             path.display()

@@ -6,6 +6,9 @@ use affekt_tests::{
     vocal,
 };
 
+/// The outputs, 0 to 1, when nothing has been heard: arousal and valence rest in the middle.
+pub const REST: [f64; 9] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0];
+
 /// The built bundle's module.
 pub fn module(format: Format) -> Box<dyn Module> {
     let path = bundle::module(format).unwrap_or_else(|error| panic!("{error}"));

@@ -1,12 +1,12 @@
 //! What a host sees before it plays anything.
 
-use affekt_models::EMOTIONS;
+use affekt_models::automation::{OUTPUTS, Output};
 use affekt_tests::{
     bundle,
     host::{self, Format, HostError, Port, Ports},
 };
 
-use crate::common::{instance, module, offline};
+use crate::common::{REST, instance, module, offline};
 
 #[test]
 fn both_bundles_hold_one_plugin_named_affekt() {
@@ -33,35 +33,50 @@ fn both_bundles_hold_one_plugin_named_affekt() {
 }
 
 #[test]
-fn the_emotions_are_six_read_only_parameters_in_the_models_order() {
+fn the_outputs_come_first_and_are_read_only() {
     for format in Format::ALL {
         let mut instance = instance(format);
         let parameters = instance.parameters().unwrap();
-        let names: Vec<String> = parameters
-            .iter()
-            .map(|parameter| parameter.name.to_lowercase())
-            .collect();
-        assert_eq!(names, EMOTIONS.map(|emotion| emotion.name()), "{format}");
-        for parameter in &parameters {
+        let (outputs, settings) = parameters.split_at(OUTPUTS.len());
+        for ((parameter, output), rest) in outputs.iter().zip(OUTPUTS).zip(REST) {
             let name = &parameter.name;
+            assert_eq!(name, output.title(), "{format}");
             assert!(parameter.read_only, "{format}: {name} can be set");
             assert!(!parameter.automatable, "{format}: {name} can be automated");
             assert!(!parameter.hidden, "{format}: {name} is hidden");
             assert_eq!(
                 (parameter.min, parameter.max, parameter.default),
-                (0.0, 1.0, 0.0),
+                (0.0, 1.0, rest),
                 "{format}: {name}"
             );
-            assert_eq!(instance.value(parameter.id).unwrap(), 0.0, "{format}: {name}");
-            assert_eq!(
-                instance.text(parameter.id, 0.375).unwrap(),
-                "37.5 %",
-                "{format}: {name}"
-            );
+            assert_eq!(instance.value(parameter.id).unwrap(), rest, "{format}: {name}");
+            let text = match output {
+                Output::Arousal | Output::Valence => "-0.25",
+                Output::Emotion(_) | Output::Confidence => "37.5 %",
+            };
+            assert_eq!(instance.text(parameter.id, 0.375).unwrap(), text, "{format}: {name}");
         }
+        assert!(
+            settings
+                .iter()
+                .all(|parameter| !parameter.read_only && !parameter.hidden),
+            "{format}"
+        );
         let mut ids: Vec<u32> = parameters.iter().map(|parameter| parameter.id).collect();
+        ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), EMOTIONS.len(), "{format}");
+        assert_eq!(ids.len(), parameters.len(), "{format}");
+    }
+}
+
+#[test]
+fn what_shapes_the_sound_of_a_mix_can_be_automated_and_wiring_cannot() {
+    for format in Format::ALL {
+        for parameter in instance(format).parameters().unwrap() {
+            let name = parameter.name.as_str();
+            let shapes = name == "Response" || name == "In silence" || name.ends_with("sensitivity");
+            assert_eq!(parameter.automatable, shapes, "{format}: {name}");
+        }
     }
 }
 

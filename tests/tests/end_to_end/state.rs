@@ -2,11 +2,11 @@
 
 use affekt_tests::{
     host::{Format, Instance, Transport},
-    pass::{emotion_parameters, play, values, with_tail},
+    pass::{output_parameters, play, values, with_tail},
     signal::{Random, noise},
 };
 
-use crate::common::{VOCAL_RATE_HZ, bits, instance, offline, vocal};
+use crate::common::{REST, VOCAL_RATE_HZ, bits, instance, offline, vocal};
 
 /// Plays a moment of noise, and checks that the sound passes and the values are numbers.
 fn assert_alive(instance: &mut dyn Instance, case: &str) {
@@ -55,7 +55,7 @@ fn what_was_heard_is_no_part_of_the_state() {
 fn saving_and_loading_while_playing_changes_nothing_that_is_heard() {
     for format in Format::ALL {
         let mut instance = instance(format);
-        let ids = emotion_parameters(instance.as_mut()).unwrap();
+        let ids = output_parameters(instance.as_mut()).unwrap();
         let sound = vocal(4.0);
         let setup = offline(f64::from(VOCAL_RATE_HZ), 1, 512);
         let reference = play(instance.as_mut(), &setup, &[&sound], || 512).unwrap();
@@ -100,8 +100,8 @@ fn a_state_that_claims_emotions_does_not_show_them() {
             Format::Vst3 => json,
         };
         instance.restore(&forged).unwrap();
-        let ids = emotion_parameters(instance.as_mut()).unwrap();
-        assert_eq!(values(instance.as_mut(), &ids).unwrap(), [0.0; 6], "{format}");
+        let ids = output_parameters(instance.as_mut()).unwrap();
+        assert_eq!(values(instance.as_mut(), &ids).unwrap(), REST, "{format}");
     }
 }
 

@@ -5,16 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use affekt_models::automation::{CONTROL_TICK, RESULT_DELAY_S};
 use affekt_tests::{
     host::{Format, HostCalls, Parameter, Transport},
-    pass::{CONTROL_TICK, Pass, RESULT_DELAY_S, Reading, emotion_parameters, play, values, with_tail},
+    pass::{Pass, Reading, output_parameters, play, values, with_tail},
     signal::{Random, at_rate, noise},
 };
 
-use crate::common::{VOCAL_RATE_HZ, instance, offline, realtime, vocal};
+use crate::common::{REST, VOCAL_RATE_HZ, instance, offline, realtime, vocal};
 
-/// Largest distance of the probabilities' sum from one: six roundings to single precision and the model's own.
-const SUM_TOLERANCE: f64 = 1e-4;
+/// Largest distance of the settled emotions' sum from one: what is left of six steps that have nearly arrived, and the
+/// model's own rounding.
+const SUM_TOLERANCE: f64 = 2e-3;
 
 /// Plays a vocal of one channel on a fresh instance, offline, with the silence that its last values need.
 fn listen(format: Format, sound: &[f32], rate_hz: u32, blocks: impl FnMut() -> usize) -> Pass {
@@ -23,12 +25,16 @@ fn listen(format: Format, sound: &[f32], rate_hz: u32, blocks: impl FnMut() -> u
     play(instance(format).as_mut(), &offline(rate_hz, 1, 8_192), &played, blocks).unwrap()
 }
 
-fn assert_distribution(reading: &Reading) {
-    let sum: f64 = reading.values.iter().sum();
+fn assert_in_range(reading: &Reading) {
     assert!(
         reading.values.iter().all(|value| (0.0..=1.0).contains(value)),
         "{reading:?}"
     );
+}
+
+fn assert_distribution(reading: &Reading) {
+    assert_in_range(reading);
+    let sum: f64 = reading.emotions().iter().sum();
     assert!((sum - 1.0).abs() < SUM_TOLERANCE, "{reading:?} sums to {sum}");
 }
 
@@ -37,7 +43,8 @@ fn the_vocal_moves_probabilities_that_sum_to_one() {
     for format in Format::ALL {
         let pass = listen(format, &vocal(60.0), VOCAL_RATE_HZ, || 512);
         let heard: Vec<&Reading> = pass.readings.iter().filter(|reading| reading.heard_voice()).collect();
-        heard.iter().for_each(|reading| assert_distribution(reading));
+        heard.iter().for_each(|reading| assert_in_range(reading));
+        assert_distribution(pass.readings.last().unwrap());
         assert!(
             heard.len() * 10 > pass.readings.len() * 9,
             "{format}: voice was heard in {} blocks",
@@ -141,14 +148,14 @@ fn values_hold_in_a_pause() {
     let mut sound = vocal(2.4);
     sound.resize(sound.len() + 4 * VOCAL_RATE_HZ as usize, 0.0);
     let pass = listen(Format::Clap, &sound, VOCAL_RATE_HZ, || 512);
-    // The pause, less what is still on its way when it begins: a window and the delay.
-    let pause = f64::from(VOCAL_RATE_HZ) * (2.4 + RESULT_DELAY_S + 0.2);
+    // The pause, less what is still on its way when it begins: a window, the delay, and the values' own time.
+    let pause = f64::from(VOCAL_RATE_HZ) * (2.4 + RESULT_DELAY_S + 1.2);
     let held: Vec<&Reading> = pass
         .readings
         .iter()
         .filter(|reading| reading.position as f64 > pause)
         .collect();
-    assert!(held.len() > 100 && held[0].heard_voice());
+    assert!(held.len() > 70 && held[0].heard_voice());
     assert!(held.iter().all(|reading| reading.values == held[0].values));
 }
 
@@ -158,13 +165,13 @@ fn a_reset_forgets_and_the_next_pass_is_the_same() {
     let setup = offline(f64::from(VOCAL_RATE_HZ), 1, 512);
     for format in Format::ALL {
         let mut instance = instance(format);
-        let ids = emotion_parameters(instance.as_mut()).unwrap();
+        let ids = output_parameters(instance.as_mut()).unwrap();
         let first = play(instance.as_mut(), &setup, &[&sound], || 512).unwrap();
         let mut processor = instance.activate(&setup).unwrap();
         let mut events = Vec::new();
         for _ in 0..2 {
             processor.reset();
-            assert_eq!(values(instance.as_mut(), &ids).unwrap(), [0.0; 6], "{format}");
+            assert_eq!(values(instance.as_mut(), &ids).unwrap(), REST, "{format}");
             for (number, block) in sound.chunks(512).enumerate() {
                 processor.buffers().input[0][..block.len()].copy_from_slice(block);
                 processor
@@ -206,7 +213,7 @@ fn a_host_that_sets_a_read_only_parameter_changes_nothing() {
     let setup = offline(f64::from(VOCAL_RATE_HZ), 1, 512);
     for format in Format::ALL {
         let mut instance = instance(format);
-        let ids = emotion_parameters(instance.as_mut()).unwrap();
+        let ids = output_parameters(instance.as_mut()).unwrap();
         let happy = Parameter::find(&instance.parameters().unwrap(), "happy").unwrap();
         let reference = play(instance.as_mut(), &setup, &[&sound], || 512).unwrap();
         let mut processor = instance.activate(&setup).unwrap();
@@ -241,7 +248,7 @@ fn a_voice_played_in_real_time_is_heard_as_it_plays() {
     let rate_hz = f64::from(VOCAL_RATE_HZ);
     for format in Format::ALL {
         let mut instance = instance(format);
-        let ids = emotion_parameters(instance.as_mut()).unwrap();
+        let ids = output_parameters(instance.as_mut()).unwrap();
         let mut processor = instance.activate(&realtime(rate_hz, 1, BLOCK)).unwrap();
         let mut events = Vec::new();
         let start = Instant::now();
@@ -270,7 +277,7 @@ fn a_voice_played_in_real_time_is_heard_as_it_plays() {
                 break reading;
             }
         };
-        assert_distribution(&heard);
+        assert_in_range(&heard);
         instance.deactivate(processor).unwrap();
     }
 }

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use affekt_features::recording::Recording;
+use affekt_models::automation::{OUTPUTS, Pass, Response, Settings, Silence};
 use affekt_models::timeline::Timeline;
 use affekt_models::{EMOTIONS, Model, SHIPPED_MODEL, plot};
 use affekt_trainer::corpora::{collect_files, is_audio};
-use clap::Args;
-use color_eyre::eyre::{WrapErr, bail};
+use clap::{Args, ValueEnum};
+use color_eyre::eyre::{WrapErr, bail, eyre};
 use serde::Serialize;
+
+/// Silence played after a recording so that its last windows take effect, in seconds: a host's tail.
+const TAIL_S: f64 = 0.5;
 
 /// Says what a model hears in recordings, second by second.
 #[derive(Debug, Args)]
@@ -23,12 +27,54 @@ pub struct Arguments {
     /// Folder for one CSV file per recording, a line per window.
     #[arg(long, value_name = "FOLDER")]
     csv: Option<PathBuf>,
+    /// Folder for one CSV file per recording with the plugin's nine outputs every 10 ms.
+    #[arg(long, value_name = "FOLDER")]
+    curve: Option<PathBuf>,
+    /// Folder for one MIDI file per recording with the nine outputs as controllers 70 to 78.
+    #[arg(long, value_name = "FOLDER")]
+    midi: Option<PathBuf>,
+    /// Tempo of the MIDI files, in beats per minute.
+    #[arg(long, value_name = "BPM", default_value_t = 120.0, value_parser = tempo)]
+    tempo: f64,
+    /// How fast the outputs follow: momentary, short-term, integrated, or a time in seconds.
+    #[arg(long, default_value = "momentary", value_parser = response)]
+    response: Response,
+    /// What the outputs do without voice.
+    #[arg(long, value_enum, default_value_t = SilenceChoice::Hold)]
+    silence: SilenceChoice,
     /// Folder for one picture per recording.
     #[arg(long, value_name = "FOLDER")]
     png: Option<PathBuf>,
     /// Prints one JSON object in place of the tables.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SilenceChoice {
+    /// They stay.
+    Hold,
+    /// They sink to rest.
+    Fade,
+}
+
+fn response(text: &str) -> Result<Response, String> {
+    match text {
+        "momentary" => Ok(Response::at(0.0)),
+        "short-term" => Ok(Response::at(0.5)),
+        "integrated" => Ok(Response::Integrated),
+        _ => match text.parse::<f32>() {
+            Ok(seconds) if seconds.is_finite() && seconds > 0.0 => Ok(Response::Seconds(seconds)),
+            _ => Err("give momentary, short-term, integrated or a number of seconds above 0".into()),
+        },
+    }
+}
+
+fn tempo(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(bpm) if (10.0..=1000.0).contains(&bpm) => Ok(bpm),
+        _ => Err("give 10 to 1000 beats per minute".into()),
+    }
 }
 
 /// What `--json` prints.
@@ -41,7 +87,7 @@ struct Report {
 #[derive(Serialize)]
 struct FileReport {
     file: PathBuf,
-    /// Probabilities of the last voiced window; null without voice.
+    /// The emotions as the plugin shows them at the end; null without voice.
     last: Option<BTreeMap<&'static str, f32>>,
     seconds: Vec<SecondReport>,
 }
@@ -61,7 +107,15 @@ impl Arguments {
             None => Model::from_bytes(SHIPPED_MODEL).wrap_err("the built-in model")?,
         };
         let files = recordings(&self.inputs)?;
-        for folder in [&self.csv, &self.png].into_iter().flatten() {
+        let settings = Settings {
+            response: self.response,
+            silence: match self.silence {
+                SilenceChoice::Hold => Silence::Hold,
+                SilenceChoice::Fade => Silence::Fade,
+            },
+            ..Settings::default()
+        };
+        for folder in [&self.csv, &self.curve, &self.midi, &self.png].into_iter().flatten() {
             std::fs::create_dir_all(folder)
                 .wrap_err_with(|| format!("the folder {} cannot be made", folder.display()))?;
         }
@@ -70,22 +124,29 @@ impl Arguments {
         for file in files {
             let recording = Recording::read(&file)?;
             let rate = f64::from(recording.sample_rate_hz);
-            let timeline =
-                Timeline::of(&mut model, &recording.channels, rate).wrap_err_with(|| file.display().to_string())?;
+            let (timeline, mut pass) =
+                listen(&mut model, &recording, settings).wrap_err_with(|| file.display().to_string())?;
+            pass.set_tempo(0, self.tempo);
             let name = names.for_file(&file);
             if let Some(folder) = &self.csv {
-                let path = folder.join(format!("{name}.csv"));
-                std::fs::write(&path, timeline.to_csv())
-                    .wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+                write(folder, &format!("{name}.csv"), timeline.to_csv().as_bytes())?;
+            }
+            if let Some(folder) = &self.curve {
+                let csv = pass.to_csv().wrap_err_with(|| file.display().to_string())?;
+                write(folder, &format!("{name}.csv"), csv.as_bytes())?;
+            }
+            if let Some(folder) = &self.midi {
+                let midi = pass.to_midi().wrap_err_with(|| file.display().to_string())?;
+                write(folder, &format!("{name}.mid"), &midi)?;
             }
             if let Some(folder) = &self.png {
                 let path = folder.join(format!("{name}.png"));
                 plot::write_png(&timeline, &recording.channels, rate, &name, &path)?;
             }
             if self.json {
-                reports.push(report(file, &timeline));
+                reports.push(report(file, &timeline, &pass));
             } else {
-                println!("{}\n{}", file.display(), table(&timeline));
+                println!("{}\n{}", file.display(), table(&timeline, &pass));
             }
         }
         if self.json {
@@ -97,6 +158,37 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+/// The windows of a recording, and what the plugin makes of them. Both come from one run of the model.
+fn listen(model: &mut Model, recording: &Recording, settings: Settings) -> color_eyre::Result<(Timeline, Pass)> {
+    let rate = f64::from(recording.sample_rate_hz);
+    let samples = recording.channels.iter().map(Vec::len).min().unwrap_or(0);
+    let played: Vec<Vec<f32>> = recording
+        .channels
+        .iter()
+        .map(|channel| {
+            let mut channel = channel[..samples].to_vec();
+            channel.resize(samples + (TAIL_S * rate) as usize, 0.0);
+            channel
+        })
+        .collect();
+    let mut timeline = Timeline::of(model, &played, rate)?;
+    let duration_s = samples as f64 / rate;
+    let pass = Pass::of_timeline(&timeline, rate, duration_s, settings);
+    timeline.points.retain(|point| point.time_s <= duration_s);
+    Ok((timeline, pass))
+}
+
+fn write(folder: &Path, name: &str, contents: &[u8]) -> color_eyre::Result<()> {
+    let path = folder.join(name);
+    std::fs::write(&path, contents).map_err(|error| eyre!("{} cannot be written: {error}", path.display()))
+}
+
+/// The emotions at the end of a pass; `None` if there was no voice.
+fn at_end(pass: &Pass) -> Option<[f32; 6]> {
+    let emotions = pass.last().emotions;
+    emotions.iter().any(|&value| value > 0.0).then_some(emotions)
 }
 
 /// The files themselves, and all recordings in the folders.
@@ -148,7 +240,7 @@ fn by_name(probabilities: [f32; 6]) -> BTreeMap<&'static str, f32> {
         .collect()
 }
 
-fn report(file: PathBuf, timeline: &Timeline) -> FileReport {
+fn report(file: PathBuf, timeline: &Timeline, pass: &Pass) -> FileReport {
     let seconds = timeline.seconds().into_iter().map(|second| SecondReport {
         start_s: second.start_s,
         dominant: second.dominant().map(|(emotion, _)| emotion.name()),
@@ -156,12 +248,12 @@ fn report(file: PathBuf, timeline: &Timeline) -> FileReport {
     });
     FileReport {
         file,
-        last: timeline.last().map(by_name),
+        last: at_end(pass).map(by_name),
         seconds: seconds.collect(),
     }
 }
 
-fn table(timeline: &Timeline) -> String {
+fn table(timeline: &Timeline, pass: &Pass) -> String {
     let mut text = format!("{:>8}  {:<9}", "second", "dominant");
     for emotion in EMOTIONS {
         text += &format!("{:>9}", emotion.name());
@@ -175,8 +267,12 @@ fn table(timeline: &Timeline) -> String {
             percentages(second.probabilities)
         );
     }
-    let last = timeline.last();
-    text += &format!("{:>8}  {:<9}{}\n", "at end", "", percentages(last));
+    let last = pass.last();
+    let dominant = last.dominant.map_or("", |emotion| emotion.name());
+    text += &format!("{:>8}  {dominant:<9}{}\n", "at end", percentages(at_end(pass)));
+    for output in &OUTPUTS[6..] {
+        text += &format!("{:>8}  {:<9}{:>+8.2}\n", "", output.name(), last.output(*output));
+    }
     text
 }
 
