@@ -28,6 +28,7 @@ fn processing_does_not_allocate() {
     sound.extend(noise(1, 8_000, 0.8));
     sound.extend(awkward(8_000));
     sound.extend(vec![0.0; 8_000]);
+    let mut messages = 0;
     for format in Format::ALL {
         let module = host::load(&path, format).unwrap();
         let plugin = module.scan().unwrap().remove(0);
@@ -43,7 +44,15 @@ fn processing_does_not_allocate() {
                 };
                 let mut random = Random::new(max_block as u64);
                 let mut processor = instance.activate(&setup).unwrap();
-                let mut events = Vec::new();
+                // Everything that can go out does, and the singer is being learned.
+                let parameters = instance.parameters().unwrap();
+                for parameter in parameters.iter().filter(|parameter| !parameter.read_only) {
+                    let on = parameter.name.ends_with("CC on") || parameter.name.starts_with("Send");
+                    if on || ["Learn this singer", "Align"].contains(&parameter.name.as_str()) {
+                        processor.set_parameter(parameter.id, parameter.max);
+                    }
+                }
+                let mut events = Vec::with_capacity(1 << 16);
                 let mut position = 0;
                 while position < sound.len() {
                     let frames = (1 + random.below(max_block)).min(sound.len() - position);
@@ -53,6 +62,8 @@ fn processing_does_not_allocate() {
                     processor
                         .process(frames, Transport::playing(position as u64), &mut events)
                         .unwrap();
+                    messages += events.len();
+                    events.clear();
                     position += frames;
                     if random.below(500) == 0 {
                         processor.reset();
@@ -62,4 +73,5 @@ fn processing_does_not_allocate() {
             }
         }
     }
+    assert!(messages > 1_000, "only {messages} messages");
 }

@@ -414,6 +414,7 @@ impl IBStreamTrait for Memory {
         kResultOk
     }
 
+    #[allow(non_upper_case_globals)]
     unsafe fn seek(&self, offset: int64, mode: int32, result: *mut int64) -> tresult {
         let mut inner = self.lock();
         let from = match mode as u32 {

@@ -30,7 +30,7 @@ use clack_host::{
 
 use super::{
     Buffers, Descriptor, Event, Format, HOST_NAME, HostCalls, HostError, Instance, Mode, Module, Parameter, Port,
-    Ports, Processor, Setup, Transport, setup::TEMPO_BPM,
+    Ports, Processor, Setup, Transport,
 };
 
 /// Events that the host has room for in one block before it must allocate.
@@ -532,7 +532,7 @@ fn transport_event(transport: Transport, sample_rate_hz: f64) -> TransportEvent 
         flags,
         song_pos_beats: BeatTime::from_float(quarters),
         song_pos_seconds: SecondsTime::from_float(transport.seconds(sample_rate_hz)),
-        tempo: TEMPO_BPM,
+        tempo: transport.tempo_bpm,
         tempo_inc: 0.0,
         loop_start_beats: BeatTime::default(),
         loop_end_beats: BeatTime::default(),

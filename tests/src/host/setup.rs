@@ -50,16 +50,18 @@ impl Ports {
     }
 }
 
-/// Tempo that the hosts report, in beats per minute.
-pub(super) const TEMPO_BPM: f64 = 120.0;
+/// Tempo that the hosts report if nothing else is asked for, in beats per minute.
+const TEMPO_BPM: f64 = 120.0;
 
 /// Where the host's song stands at the start of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transport {
     /// The song runs.
     pub playing: bool,
     /// Song position, in frames.
     pub position: u64,
+    /// Tempo, in beats per minute.
+    pub tempo_bpm: f64,
 }
 
 impl Transport {
@@ -68,6 +70,7 @@ impl Transport {
         Self {
             playing: true,
             position,
+            tempo_bpm: TEMPO_BPM,
         }
     }
 
@@ -76,6 +79,7 @@ impl Transport {
         Self {
             playing: false,
             position,
+            tempo_bpm: TEMPO_BPM,
         }
     }
 
@@ -86,6 +90,6 @@ impl Transport {
 
     /// Song position in quarter notes.
     pub(super) fn quarters(&self, sample_rate_hz: f64) -> f64 {
-        self.seconds(sample_rate_hz) * TEMPO_BPM / 60.0
+        self.seconds(sample_rate_hz) * self.tempo_bpm / 60.0
     }
 }

@@ -38,7 +38,7 @@ use self::{
 };
 use super::{
     Buffers, Descriptor, Event, Format, HostCalls, HostError, Instance, Mode, Module, Parameter, Port, Ports,
-    Processor, Setup, Transport, setup::TEMPO_BPM,
+    Processor, Setup, Transport,
 };
 
 /// Category of the classes that process audio (`kVstAudioEffectClass` of the VST3 SDK).
@@ -589,7 +589,7 @@ fn process_context(transport: Transport, continuous: u64, sample_rate_hz: f64) -
         continousTimeSamples: continuous as i64,
         projectTimeMusic: quarters,
         barPositionMusic: (quarters / 4.0).floor() * 4.0,
-        tempo: TEMPO_BPM,
+        tempo: transport.tempo_bpm,
         timeSigNumerator: 4,
         timeSigDenominator: 4,
         ..empty

@@ -2,11 +2,15 @@
 //! what they need.
 
 mod agreement;
+mod align;
+mod automation;
 mod common;
 mod demo;
+mod learn;
 mod lifecycle;
 mod pass_through;
 mod scan;
 mod state;
 mod trainer;
+mod transport;
 mod values;

@@ -33,6 +33,83 @@ fn a_loaded_state_saves_as_the_same_bytes() {
     }
 }
 
+/// Gives every setting a value of its own that is not its default, and tells them.
+fn choose_everything(instance: &mut dyn Instance) -> Vec<(u32, f64)> {
+    let parameters = instance.parameters().unwrap();
+    let mut processor = instance.activate(&offline(48_000.0, 1, 64)).unwrap();
+    for (number, parameter) in parameters.iter().filter(|parameter| !parameter.read_only).enumerate() {
+        let other = if parameter.default > (parameter.min + parameter.max) / 2.0 {
+            0.1
+        } else {
+            0.9
+        };
+        let value = other - 0.001 * (number % 50) as f64;
+        processor.set_parameter(parameter.id, parameter.min + value * (parameter.max - parameter.min));
+    }
+    processor.process(64, Transport::stopped(0), &mut Vec::new()).unwrap();
+    instance.deactivate(processor).unwrap();
+    settings(instance)
+}
+
+/// All settings with their values.
+fn settings(instance: &mut dyn Instance) -> Vec<(u32, f64)> {
+    let parameters = instance.parameters().unwrap();
+    let settings = parameters.iter().filter(|parameter| !parameter.read_only);
+    settings
+        .map(|parameter| (parameter.id, instance.value(parameter.id).unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_setting_is_saved_and_loaded() {
+    for format in Format::ALL {
+        let mut first = instance(format);
+        let defaults = settings(first.as_mut());
+        let chosen = choose_everything(first.as_mut());
+        assert!(chosen.len() > 80, "{format}");
+        for (chosen, default) in chosen.iter().zip(&defaults) {
+            assert_ne!(chosen, default, "{format}");
+        }
+        let saved = first.save().unwrap();
+        assert_eq!(first.save().unwrap(), saved, "{format}");
+        let mut second = instance(format);
+        second.restore(&saved).unwrap();
+        assert_eq!(settings(second.as_mut()), chosen, "{format}");
+        assert_eq!(second.save().unwrap(), saved, "{format}");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_truncated_state_is_loaded() {
+    for format in Format::ALL {
+        let mut first = instance(format);
+        let defaults = settings(first.as_mut());
+        let chosen = choose_everything(first.as_mut());
+        let saved = first.save().unwrap();
+        let mut most = 0;
+        for length in (0..saved.len()).step_by(199) {
+            let mut other = instance(format);
+            // Without anything readable it is refused, which hosts show.
+            let _ = other.restore(&saved[..length]);
+            let loaded = settings(other.as_mut());
+            let kept = loaded
+                .iter()
+                .zip(&chosen)
+                .filter(|(loaded, chosen)| loaded == chosen)
+                .count();
+            let untouched = loaded
+                .iter()
+                .zip(&defaults)
+                .filter(|(loaded, default)| loaded == default)
+                .count();
+            assert_eq!(kept + untouched, chosen.len(), "{format}, {length} bytes");
+            assert!(kept >= most, "{format}, {length} bytes");
+            most = kept;
+        }
+        assert!(most > chosen.len() / 2, "{format}: {most}");
+    }
+}
+
 #[test]
 fn what_was_heard_is_no_part_of_the_state() {
     for format in Format::ALL {
@@ -114,6 +191,7 @@ fn truncated_states_leave_the_plugin_running() {
             // Whether a plugin refuses is its affair; that it lives on is ours.
             let _ = instance.restore(&saved[..length]);
         }
+        instance.restore(&saved).unwrap();
         assert_eq!(instance.save().unwrap(), saved, "{format}");
         assert_alive(instance.as_mut(), &format.to_string());
     }
