@@ -12,6 +12,7 @@ use affekt_models::automation::{Response, Settings, Silence};
 use nice_plug::prelude::*;
 
 use crate::editor::EditorSize;
+use crate::model_choice::ModelChoice;
 use crate::singer::SingerSlot;
 use lanes::Lanes;
 pub use outputs::Outputs;
@@ -45,6 +46,9 @@ pub struct AffektParams {
     /// The singer that was learned.
     #[persist = "singer"]
     pub singer: SingerSlot,
+    /// The model that is to run.
+    #[persist = "model"]
+    pub model: ModelChoice,
     /// Size of the editor's window.
     #[persist = "editor-size"]
     pub editor_size: EditorSize,
@@ -116,6 +120,7 @@ impl Default for AffektParams {
             learn,
             lanes: Lanes::default(),
             singer,
+            model: ModelChoice::default(),
             editor_size: EditorSize::default(),
             format: StateFormat,
         }
@@ -242,9 +247,12 @@ mod tests {
     fn the_fields_are_read_back() {
         let params = AffektParams::default();
         let fields = params.serialize_fields();
-        assert_eq!(fields.keys().collect::<Vec<_>>(), ["editor-size", "format", "singer"]);
+        assert_eq!(
+            fields.keys().collect::<Vec<_>>(),
+            ["editor-size", "format", "model", "singer"]
+        );
         assert_eq!(fields["format"], "2");
-        assert_eq!(fields["singer"], "null");
+        assert_eq!((fields["singer"].as_str(), fields["model"].as_str()), ("null", "null"));
         let mut newer = fields.clone();
         newer.insert("format".into(), "7".into());
         newer.insert("editor-size".into(), "[900,600]".into());

@@ -28,7 +28,7 @@ pub struct Affekt {
     /// The alignment that is in force, which only an activation changes, and its delay.
     align: Align,
     delay: Delay,
-    /// Whether the host was asked for a restart, for another alignment.
+    /// Whether the host was asked for a restart, for another alignment or model.
     restart_requested: bool,
     /// Held from the first activation on, so that there is one worker as long as there are instances.
     worker: Option<Arc<Worker>>,
@@ -37,7 +37,7 @@ pub struct Affekt {
 impl Default for Affekt {
     fn default() -> Self {
         let params = Arc::<AffektParams>::default();
-        let link = Arc::new(Link::new(params.singer.clone()));
+        let link = Arc::new(Link::new(params.singer.clone(), params.model.clone()));
         let (shown, readout) = readout();
         Self {
             params,
@@ -87,9 +87,10 @@ impl Affekt {
         self.shown.show(reading);
     }
 
-    /// Latency changes only between deactivation and activation, so the host is asked for that.
+    /// Latency and the frames' specification change only between deactivation and activation, so the host is asked for
+    /// that.
     fn ask_for_restart(&mut self, context: &mut impl ProcessContext<Self>) {
-        let wanted = self.params.align() != self.align;
+        let wanted = self.params.align() != self.align || self.link.wants_restart();
         if wanted && !self.restart_requested {
             context.request_restart();
         }

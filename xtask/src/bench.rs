@@ -11,8 +11,9 @@ pub struct Arguments {
     /// Measures without the Python libraries.
     #[arg(long)]
     alone: bool,
-    /// One part alone: features, plugin or model.
-    part: Option<String>,
+    /// One part alone: features, plugin, model, or response with two recordings of one singer.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    part: Vec<String>,
 }
 
 impl Arguments {
