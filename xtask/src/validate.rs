@@ -37,7 +37,7 @@ enum Host {
     Dawdreamer,
 }
 
-/// How long a host may take, fetching not included; they need less than half a minute on two cores.
+/// How long a host may take, fetching not included; each needs less than a minute, on two busy cores.
 const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// How much of a host's output is shown when something went wrong.
