@@ -425,7 +425,7 @@ mod tests {
         assert!(overloaded);
         // What is left of them comes late.
         let start = Instant::now();
-        while analysis.reading().late == 0 && start.elapsed() < OFFLINE_PATIENCE {
+        while analysis.reading().values.emotions[0] == 0.0 && start.elapsed() < OFFLINE_PATIENCE {
             thread::sleep(Duration::from_millis(5));
             hear(&mut analysis, &[&sound[..64]]);
         }
