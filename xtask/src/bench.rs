@@ -2,7 +2,7 @@ use std::{env::consts::EXE_SUFFIX, process::Command};
 
 use clap::Args;
 
-use crate::{bundle, cargo::run, python, workspace};
+use crate::{bundle, cargo::run, python, test, workspace};
 
 /// Measures features, plugin and model beside what one would use instead. Fetches several GB of Python packages
 /// on the first call.
@@ -19,7 +19,9 @@ pub struct Arguments {
 impl Arguments {
     /// Bundles and measures.
     pub fn run(self) -> color_eyre::Result<()> {
-        bundle::release(&["affekt-tests"])?;
+        // As the tests do it, so that nothing is built twice.
+        test::build()?;
+        bundle::pack()?;
         let program = workspace::target()?.join("release").join(format!("bench{EXE_SUFFIX}"));
         let mut command = Command::new(program);
         command

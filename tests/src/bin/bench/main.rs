@@ -53,7 +53,9 @@ fn main() -> Result<()> {
         None => {
             features::run(arguments.python.as_deref())?;
             plugin::run()?;
-            model::run(arguments.onnxruntime.as_deref())
+            model::run(arguments.onnxruntime.as_deref())?;
+            println!("\nResponse: needs two recordings of one singer: cargo xtask bench response BEFORE AFTER");
+            Ok(())
         }
     }
 }
