@@ -10,8 +10,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use affekt_models::automation::{Controller, Emission};
 use crossbeam::queue::ArrayQueue;
 
-use crate::align::AlignSlot;
-
 /// Messages that find room: those of nine outputs and nine lanes over two seconds, longer than any block.
 const CAPACITY: usize = 4_096;
 
@@ -30,7 +28,6 @@ pub struct Outbox {
     messages: ArrayQueue<(u32, Message)>,
     /// Samples of the host's block that are done: nice-plug may cut it in pieces.
     done: AtomicU32,
-    aligned: AlignSlot,
 }
 
 impl Default for Outbox {
@@ -38,7 +35,6 @@ impl Default for Outbox {
         Self {
             messages: ArrayQueue::new(CAPACITY),
             done: AtomicU32::new(0),
-            aligned: AlignSlot::default(),
         }
     }
 }
@@ -50,12 +46,9 @@ thread_local! {
 
 impl Outbox {
     /// An outbox for the instance that is being made, which its wrapper finds with [`Outbox::of_newborn`]:
-    /// nice-plug's wrappers make the plugin, and give no access to it. `aligned`: the instance's alignment.
-    pub fn for_newborn(aligned: AlignSlot) -> Arc<Self> {
-        let outbox = Arc::new(Self {
-            aligned,
-            ..Self::default()
-        });
+    /// nice-plug's wrappers make the plugin, and give no access to it.
+    pub fn for_newborn() -> Arc<Self> {
+        let outbox = Arc::<Self>::default();
         NEWBORN.set(Some(outbox.clone()));
         outbox
     }
@@ -63,11 +56,6 @@ impl Outbox {
     /// The outbox of the instance that this thread made last, once.
     pub fn of_newborn() -> Option<Arc<Self>> {
         NEWBORN.take()
-    }
-
-    /// Wrapper: the instance's alignment.
-    pub fn aligned(&self) -> &AlignSlot {
-        &self.aligned
     }
 
     /// Wrapper: a block of the host's begins.
@@ -150,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_newborn_is_found_once() {
-        let outbox = Outbox::for_newborn(AlignSlot::default());
+        let outbox = Outbox::for_newborn();
         assert!(Arc::ptr_eq(&outbox, &Outbox::of_newborn().unwrap()));
         assert!(Outbox::of_newborn().is_none());
     }

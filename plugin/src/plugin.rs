@@ -38,7 +38,7 @@ impl Default for Affekt {
         let params = Arc::<AffektParams>::default();
         let link = Arc::new(Link::new(params.singer.clone(), params.model.clone()));
         let (shown, readout) = readout();
-        let outbox = Outbox::for_newborn(params.aligned.clone());
+        let outbox = Outbox::for_newborn();
         Self {
             params,
             shown,

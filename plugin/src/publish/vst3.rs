@@ -13,13 +13,12 @@ use vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekCur, kIBSeekEnd, kIBSe
 use vst3::Steinberg::Vst::ChannelContext::IInfoListenerTrait;
 use vst3::Steinberg::Vst::Event_::EventTypes_::kLegacyMIDICCOutEvent;
 use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsReadOnly};
-use vst3::Steinberg::Vst::RestartFlags_::kLatencyChanged;
 use vst3::Steinberg::Vst::*;
 use vst3::Steinberg::*;
-use vst3::{Class, ComPtr, ComRef, ComWrapper};
+use vst3::{Class, ComRef, ComWrapper};
 
 use super::state::{readable, without_outputs};
-use super::{is_output_id, output_ids, parameter_id};
+use super::{is_output_id, output_ids};
 use crate::Affekt;
 use crate::outbox::{Message, Outbox};
 
@@ -38,8 +37,6 @@ struct Component {
     outbox: Arc<Outbox>,
     /// Ids of the outputs' parameters.
     output_ids: [ParamID; 9],
-    /// What the host is told things through.
-    handler: Mutex<Option<ComPtr<IComponentHandler>>>,
 }
 
 // nice-plug's own list: an interface or a method that a later version adds does not compile here.
@@ -95,9 +92,7 @@ forward! {
             let stream = ComWrapper::new(Memory::of(state));
             let Some(stream) = stream.as_com_ref::<IBStream>() else { return kInternalError };
             // SAFETY: the stream lives until the end of this function.
-            let result = unsafe { IComponentTrait::setState(&self.nice, stream.as_ptr()) };
-            self.ask_for_restart();
-            result
+            unsafe { IComponentTrait::setState(&self.nice, stream.as_ptr()) }
         })
     }
 
@@ -132,6 +127,7 @@ forward! {
         normalizedParamToPlain(id: ParamID, value: ParamValue) -> ParamValue, or value;
         plainParamToNormalized(id: ParamID, value: ParamValue) -> ParamValue, or value;
         getParamNormalized(id: ParamID) -> ParamValue, or 0.0;
+        setComponentHandler(handler: *mut IComponentHandler) -> tresult, or kInternalError;
         createView(name: FIDString) -> *mut IPlugView, or null_mut();
     }
 
@@ -151,29 +147,13 @@ forward! {
         })
     }
 
-    unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
-        guarded(kInternalError, || {
-            // SAFETY: null or the host's, of which a reference of its own is kept.
-            let kept = unsafe { ComRef::from_raw(handler).map(|handler| handler.to_com_ptr()) };
-            *self.handler.lock().unwrap_or_else(PoisonError::into_inner) = kept;
-            // SAFETY: as it came.
-            unsafe { self.nice.setComponentHandler(handler) }
-        })
-    }
-
     /// Hosts tell the controller what the outputs are; it knows already.
     unsafe fn setParamNormalized(&self, id: ParamID, value: ParamValue) -> tresult {
         if is_output_id(id) {
             return kResultOk;
         }
-        guarded(kInternalError, || {
-            // SAFETY: plain values.
-            let result = unsafe { self.nice.setParamNormalized(id, value) };
-            if id == parameter_id("align") {
-                self.ask_for_restart();
-            }
-            result
-        })
+        // SAFETY: plain values.
+        guarded(kInternalError, || unsafe { self.nice.setParamNormalized(id, value) })
     }
 }
 
@@ -225,19 +205,6 @@ forward! {
 }
 
 impl Component {
-    /// Main thread: asks the host for the restart that another alignment takes. nice-plug asks from the audio thread, by
-    /// way of the host's event loop, which not every host has running when it loads a session.
-    fn ask_for_restart(&self) {
-        if !self.outbox.aligned().is_outdated() {
-            return;
-        }
-        let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(handler) = handler {
-            // SAFETY: VST3 wants this call on the main thread, on which the callers are.
-            unsafe { handler.restartComponent(kLatencyChanged as int32) };
-        }
-    }
-
     /// Hands what the plugin has put into its outbox to the host, in the order of time.
     fn send_messages(&self, data: &ProcessData) {
         // SAFETY: null or the host's, which lives during the call of `process`.
@@ -566,7 +533,6 @@ impl IPluginFactoryTrait for Factory {
                 set_up: AtomicBool::new(false),
                 outbox: Outbox::of_newborn().unwrap_or_default(),
                 output_ids: output_ids(),
-                handler: Mutex::default(),
             });
             let Some(unknown) = component.as_com_ref::<FUnknown>() else {
                 return kInternalError;
@@ -662,9 +628,10 @@ mod tests {
     use affekt_models::automation::{OUTPUTS, Pass, Settings};
     use affekt_models::timeline::Timeline;
     use affekt_models::{Model, SHIPPED_MODEL};
-    use vst3::Interface;
+    use vst3::{ComPtr, Interface};
 
     use super::*;
+    use crate::publish::parameter_id;
     use crate::testing::{awkward_samples, voice};
 
     const RATE_HZ: f64 = 44_100.0;
