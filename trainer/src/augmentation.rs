@@ -439,6 +439,7 @@ mod tests {
             voiced: vec![true; frames],
             totals,
             content: 0,
+            clipped: 0.0,
         }
     }
 
