@@ -6,6 +6,8 @@
 mod chrome;
 mod clock;
 mod controls;
+#[cfg(all(test, target_os = "linux"))]
+mod costs;
 mod hands;
 mod history;
 #[cfg(test)]
@@ -158,7 +160,7 @@ impl App {
         let model = self.link.model();
         let status = Status::of(self.link.complaint(), &model, self.pulse.playing(), &reading);
         let page = Page::new(ui, theme);
-        let mut chosen = chrome::head(&page, look, &status);
+        let mut chosen = chrome::head(&page, look, reading.values.voiced && self.pulse.playing());
         let area = chrome::content(&page);
         match look.view {
             View::Now => now::show(

@@ -65,6 +65,7 @@ struct Screen {
 
 impl Screen {
     fn open() -> color_eyre::Result<Self> {
+        // Large enough that the pointer, which stands in its middle, is not on a window.
         // It chooses a free number and writes it to its standard output when it is ready.
         let mut server = Command::new("Xvfb")
             .args([
@@ -72,7 +73,7 @@ impl Screen {
                 "1",
                 "-screen",
                 "0",
-                "1280x900x24",
+                "2048x1400x24",
                 "+extension",
                 "GLX",
                 "-noreset",

@@ -21,8 +21,8 @@ pub fn content(page: &Page<'_>) -> Rect {
     rect(space::MARGIN, HEAD, width, page.height() - HEAD - FOOT)
 }
 
-/// Draws the upper part; what is chosen then.
-pub fn head(page: &Page<'_>, look: Look, status: &Status) -> Look {
+/// Draws the upper part; what is chosen then. `voice`: whether one is heard.
+pub fn head(page: &Page<'_>, look: Look, voice: bool) -> Look {
     let mut chosen = look;
     let middle = HEAD / 2.0;
     page.write(
@@ -55,7 +55,6 @@ pub fn head(page: &Page<'_>, look: Look, status: &Status) -> Look {
     if button(page, switch, label, false, tip) {
         chosen.light = !look.light;
     }
-    let voice = matches!(status, Status::Listening);
     let (light, word) = if voice {
         (page.theme.good, "Voice")
     } else {

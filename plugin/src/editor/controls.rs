@@ -105,7 +105,7 @@ pub fn button(page: &Page<'_>, place: Rect, label: &str, on: bool, tip: &str) ->
     pill(page, place, label, on);
     show_focus(page, &response, place);
     let pressed = response.clicked();
-    response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(tip);
+    page.tip(response.on_hover_cursor(CursorIcon::PointingHand), tip);
     pressed
 }
 
@@ -117,7 +117,7 @@ fn pill(page: &Page<'_>, place: Rect, label: &str, on: bool) {
         (theme.panel, theme.quiet)
     };
     page.fill(place, ground);
-    if on && theme.light == false {
+    if on && !theme.light {
         page.frame(place, 1.0, theme.accent);
     }
     let center = place.center();
@@ -148,9 +148,8 @@ fn finish(page: &Page<'_>, response: Response, place: Rect, dial: Dial<'_>, tip:
     };
     let value = dial.text();
     let how = if turns { HOW } else { "" };
-    response
-        .on_hover_cursor(cursor)
-        .on_hover_text(format!("{}: {value}\n{tip}\n{how}", dial.name()).trim_end());
+    let text = format!("{}: {value}\n{tip}\n{how}", dial.name());
+    page.tip(response.on_hover_cursor(cursor), text.trim_end());
 }
 
 /// Turns a parameter as the user wants. `way`: units that a drag takes through its whole range.

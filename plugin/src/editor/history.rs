@@ -315,7 +315,18 @@ fn values(page: &Page<'_>, area: Rect, time_s: f64, point: Option<Point>) {
 
 fn note(page: &Page<'_>, area: Rect, saved: &Saved) {
     let (text, color) = match saved {
-        Saved::Nothing => return,
+        Saved::Nothing => {
+            let text = "Saved files go into your documents, folder Affekt.";
+            page.write(
+                text,
+                area.min.x,
+                area.min.y,
+                Align2::LEFT_TOP,
+                words(type_size::SMALL),
+                page.theme.quiet,
+            );
+            return;
+        }
         Saved::Saving(kind) => (format!("Saving the pass as {} …", kind.title()), page.theme.quiet),
         Saved::Done(path) => (format!("Saved as {}", path.display()), page.theme.text),
         Saved::Failed(reason) => (reason.clone(), page.theme.bad),

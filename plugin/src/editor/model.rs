@@ -39,7 +39,7 @@ pub fn show(page: &Page<'_>, area: Rect, facts: &Facts<'_>, params: &AffektParam
     card(page, rect(area.min.x, area.min.y, left, area.height()), facts);
     let x = area.min.x + left + space::FAR;
     let side = rect(x, area.min.y, area.max.x - x, area.height());
-    page.fill(side, page.theme.panel);
+    page.frame(side, 1.0, page.theme.track);
     singer(page, side.shrink(12.0), facts.progress, params, hands);
 }
 
@@ -73,7 +73,7 @@ fn card(page: &Page<'_>, area: Rect, facts: &Facts<'_>) {
             area.min.x + NAME,
             y,
             area.width() - NAME,
-            3,
+            6,
             words(type_size::SMALL),
             theme.text,
         );

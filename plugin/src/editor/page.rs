@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{
-    Align2, Color32, FontId, Galley, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, pos2, vec2,
+    Align2, Color32, FontId, Galley, Id, Painter, Pos2, Rect, Response, RichText, Sense, Stroke, StrokeKind, Ui, Vec2,
+    pos2, vec2,
 };
 
 use super::size::SMALLEST;
-use super::theme::{Theme, space};
+use super::theme::{Theme, space, type_size};
+
+/// Width of an explanation, in units.
+const TIP: f32 = 300.0;
 
 /// The whole window.
 pub struct Page<'a> {
@@ -127,7 +131,7 @@ impl<'a> Page<'a> {
         let elided = galley.elided;
         let rect = self.put(galley, x, y, Align2::LEFT_TOP);
         if elided {
-            self.sense(rect, text, Sense::hover()).on_hover_text(text);
+            self.tip(self.sense(rect, text, Sense::hover()), text);
         }
         rect
     }
@@ -147,6 +151,15 @@ impl<'a> Page<'a> {
         let rect = anchor.anchor_size(self.place(x, y), galley.size());
         self.painter.galley(rect.min, galley, self.theme.text);
         Rect::from_min_max(self.unit(rect.min), self.unit(rect.max))
+    }
+
+    /// Explains something while the pointer rests on it.
+    pub fn tip(&self, response: Response, text: &str) {
+        let text = RichText::new(text).size(type_size::SMALL * self.scale);
+        response.on_hover_ui(|ui| {
+            ui.set_max_width(TIP * self.scale);
+            ui.label(text);
+        });
     }
 
     /// Lets a rectangle react. `name`: unique in the window.

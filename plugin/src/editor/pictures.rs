@@ -36,7 +36,9 @@ impl BaseviewApp for Sitter {
         if self.start.elapsed() > SETTLING {
             let crop = format!("{}x{}+0+0", DEFAULT.0, DEFAULT.1);
             let taken = Command::new("import")
-                .args(["-window", "root", "-crop", &crop, "+repage"])
+                .args([
+                    "-window", "root", "-crop", &crop, "+repage", "+dither", "-colors", "255",
+                ])
                 .arg(&self.picture)
                 .status();
             assert!(

@@ -19,8 +19,8 @@ pub const FRAME_TIME: Duration = Duration::from_millis(33);
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
 /// Steps of a value that are told apart: fewer than a large window has pixels, more than an eye sees.
 const STEPS: f32 = 512.0;
-/// Redraws of the history per second, at most.
-const HISTORY_RATE: f64 = 15.0;
+/// Ticks after which the history is drawn again: 15 times a second at 48 kHz.
+const HISTORY_TICKS: u64 = 50;
 
 /// Watches from a thread of its own as long as the window is open.
 pub struct Pulse {
@@ -145,8 +145,7 @@ impl Seen {
             *step = (value.clamp(0.0, 1.0) * STEPS).round() as u16;
         }
         let history = if look.view == View::History {
-            let ticks_per_redraw = 750.0 / HISTORY_RATE;
-            (link.recorder().ticks() as f64 / ticks_per_redraw) as u64
+            link.recorder().ticks() / HISTORY_TICKS
         } else {
             0
         };
