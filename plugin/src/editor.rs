@@ -9,6 +9,8 @@ mod controls;
 #[cfg(all(test, target_os = "linux"))]
 mod costs;
 mod hands;
+#[cfg(test)]
+mod hands_on_tests;
 mod history;
 #[cfg(test)]
 mod layout_tests;

@@ -36,8 +36,13 @@ impl BaseviewApp for Sitter {
         if self.start.elapsed() > SETTLING {
             let crop = format!("{}x{}+0+0", DEFAULT.0, DEFAULT.1);
             let taken = Command::new("import")
+                .args(["-window", "root", "-crop", &crop, "+repage"])
+                .args(["-depth", "8", "+dither", "-colors", "255"])
                 .args([
-                    "-window", "root", "-crop", &crop, "+repage", "+dither", "-colors", "255",
+                    "-define",
+                    "png:compression-filter=0",
+                    "-define",
+                    "png:compression-level=9",
                 ])
                 .arg(&self.picture)
                 .status();
