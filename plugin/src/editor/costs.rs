@@ -44,17 +44,33 @@ impl BaseviewApp for Sitter {
     }
 }
 
-fn show(app: App, time: Duration, repaint: RepaintNotifier, frames: Arc<AtomicU32>) {
+/// A window in which nothing is, for comparison.
+struct Empty;
+
+impl BaseviewApp for Empty {
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut Frame) {
+        ui.ctx().send_viewport_cmd(ViewportCommand::Close);
+    }
+}
+
+fn settings(repaint: RepaintNotifier) -> EguiWindowSettings {
     let size = Size::Logical(LogicalSize::new(f64::from(DEFAULT.0), f64::from(DEFAULT.1)));
-    let settings = EguiWindowSettings::new()
+    EguiWindowSettings::new()
         .with_size(size)
         .with_repaint_notifier(repaint)
-        .with_repaint_poll_interval(FRAME_TIME);
-    let end = Instant::now() + time;
-    EguiWindow::create(settings, Sitter { app, end, frames })
+        .with_repaint_poll_interval(FRAME_TIME)
+}
+
+fn open(settings: EguiWindowSettings, app: impl BaseviewApp) {
+    EguiWindow::create(settings, app)
         .expect("a window can be opened")
         .run_until_closed()
         .expect("the window runs");
+}
+
+fn show(app: App, time: Duration, repaint: RepaintNotifier, frames: Arc<AtomicU32>) {
+    let end = Instant::now() + time;
+    open(settings(repaint), Sitter { app, end, frames });
 }
 
 /// Processor time of this process so far, in seconds.
@@ -158,18 +174,25 @@ fn costs() {
             );
         }
     }
-    for round in 0..=4 {
+    let report = |what: &str, windows: usize| {
         let (memory, files, threads) = holdings();
-        println!(
-            "after {:3} windows: {memory:.1} MiB, {files} files, {threads} threads",
-            round * WINDOWS / 4
-        );
-        for _ in 0..if round < 4 { WINDOWS / 4 } else { 0 } {
+        println!("after {windows:3} {what}: {memory:.1} MiB, {files} files, {threads} threads");
+    };
+    report("windows", 0);
+    for round in 1..=4 {
+        for _ in 0..WINDOWS / 4 {
+            open(settings(RepaintNotifier::new()), Empty);
+        }
+        report("empty windows", round * WINDOWS / 4);
+    }
+    for round in 1..=4 {
+        for _ in 0..WINDOWS / 4 {
             let repaint = RepaintNotifier::new();
             let mut app = SCENES[0].app();
             let look = app.params.editor_look.clone();
             app.pulse = Pulse::start(app.readout.clone(), app.link.clone(), look, repaint.clone());
             show(app, Duration::ZERO, repaint, Arc::default());
         }
+        report("windows of ours", round * WINDOWS / 4);
     }
 }

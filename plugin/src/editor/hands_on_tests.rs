@@ -1,6 +1,9 @@
 //! The window under pointer, wheel and keyboard.
 
-use egui::{Context, Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, RawInput, Rect, TouchPhase, vec2};
+use egui::{
+    Context, Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, RawInput, Rect, TouchPhase,
+    vec2,
+};
 
 use super::App;
 use super::hands::Hands;
