@@ -23,7 +23,7 @@ pub use circumplex::{arousal_valence, coordinates};
 pub use control::Control;
 pub use emitter::{Controller, Emission};
 pub use output::{OUTPUTS, Output};
-pub use pass::{Curve, Pass, PassError};
+pub use pass::{Curve, Pass, PassError, Replay};
 pub use readout::{Heard, Meters, Values};
 pub use settings::{LANES, Lane, MOMENTARY_S, Response, SHORT_TERM_S, Settings, Silence};
 

@@ -1,4 +1,4 @@
-//! Draws a timeline as a PNG: the waveform above, the six probabilities stacked below.
+//! Draws a timeline as a PNG: the waveform above, the six probabilities stacked below; or the curves of a pass.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use crate::automation::Curve;
 use crate::timeline::Timeline;
 use crate::{EMOTIONS, Emotion};
 
@@ -15,6 +16,8 @@ const SIZE: (u32, u32) = (1600, 900);
 const HEAD: u32 = 76;
 /// Height of the waveform's panel, in pixels.
 const WAVEFORM: u32 = 270;
+/// Height of the panel of arousal and valence with its time axis, in pixels.
+const AFFECT: u32 = 250;
 /// Space left of the panels for the labels of the y axes, and right of them, in pixels.
 const LEFT: u32 = 96;
 /// Part of it outside the axes' titles, whose turned letters reach a little out of their place, in pixels.
@@ -74,6 +77,123 @@ pub fn write_png<C: AsRef<[f32]>>(
             path: path.into(),
             reason: error.to_string(),
         })
+}
+
+/// Draws what was heard in a pass, 1600 × 900 pixels: the six emotions stacked above, arousal and valence below.
+/// Where there was no voice, the emotions are hatched and pale.
+pub fn write_curve_png(curve: &Curve, title: &str, path: &Path) -> Result<(), PlotError> {
+    register_font()?;
+    let root = BitMapBackend::new(path, SIZE).into_drawing_area();
+    draw_curve(&root, curve, title)
+        .and_then(|()| root.present())
+        .map_err(|error| PlotError::Unwritable {
+            path: path.into(),
+            reason: error.to_string(),
+        })
+}
+
+fn draw_curve<'a>(root: &Area<'a>, curve: &Curve, title: &str) -> Drawn<'a> {
+    root.fill(&BACKGROUND)?;
+    let (head, panels) = root.split_vertically(HEAD);
+    let (upper, lower) = panels.split_vertically(SIZE.1 - HEAD - AFFECT);
+    draw_head(&head, title)?;
+    let duration_s = curve.points.last().map_or(1.0, |(time_s, _)| time_s.max(1e-3));
+    draw_shares(&upper, curve, duration_s)?;
+    draw_affect(&lower, curve, duration_s)
+}
+
+/// The six emotions, stacked.
+fn draw_shares<'a>(area: &Area<'a>, curve: &Curve, duration_s: f64) -> Drawn<'a> {
+    let mut chart = ChartBuilder::on(area)
+        .margin_right(RIGHT)
+        .margin_bottom(18)
+        .margin_left(OUTSIDE)
+        .y_label_area_size(LEFT - OUTSIDE)
+        .build_cartesian_2d(0.0..duration_s, 0.0..1.0)?;
+    let panel = chart.plotting_area().strip_coord_spec();
+    panel.fill(&PANEL)?;
+    let (width, height) = panel.dim_in_pixel();
+    let row = |share: f64| ((1.0 - share) * f64::from(height)) as i32;
+    let mut points = curve.points.iter().peekable();
+    for x in 0..width {
+        let time_s = (column_start_s(x, width, duration_s) + column_start_s(x + 1, width, duration_s)) / 2.0;
+        let mut last = None;
+        while let Some(point) = points.next_if(|(at, _)| *at <= time_s) {
+            last = Some(point);
+        }
+        let Some((_, values)) = last.or(points.peek().copied()) else {
+            break;
+        };
+        let mut below = 0.0;
+        for emotion in EMOTIONS {
+            let above = (below + f64::from(values.emotions[emotion.index()])).min(1.0);
+            for y in row(above) + 1..row(below) {
+                let shade = if values.voiced {
+                    color(emotion).to_rgba()
+                } else {
+                    unvoiced(color(emotion), x as i32, y)
+                };
+                panel.draw_pixel((x as i32, y), &shade)?;
+            }
+            below = above;
+        }
+    }
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .disable_x_axis()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID.mix(0.6))
+        .axis_style(GRID)
+        .y_labels(8)
+        .y_label_formatter(&|share| format!("{:.0} %", share * 100.0))
+        .y_desc("share")
+        .label_style(text(18))
+        .axis_desc_style(text(18))
+        .draw()
+}
+
+/// Arousal and valence, as lines that are named at their ends.
+fn draw_affect<'a>(area: &Area<'a>, curve: &Curve, duration_s: f64) -> Drawn<'a> {
+    let mut chart = ChartBuilder::on(area)
+        .margin_right(RIGHT)
+        .x_label_area_size(BOTTOM)
+        .margin_left(OUTSIDE)
+        .y_label_area_size(LEFT - OUTSIDE)
+        .build_cartesian_2d(0.0..duration_s, -1.0..1.0)?;
+    chart.plotting_area().strip_coord_spec().fill(&PANEL)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID.mix(0.6))
+        .axis_style(GRID)
+        .x_labels(16)
+        .x_label_formatter(&|time_s| format!("{}", (time_s * 100.0).round() / 100.0))
+        .x_desc("time in seconds")
+        .y_labels(3)
+        .y_label_formatter(&|value| format!("{value:+.0}"))
+        .y_desc("-1 to 1")
+        .label_style(text(18))
+        .axis_desc_style(text(18))
+        .draw()?;
+    let stride = curve.points.len().div_ceil(SIZE.0 as usize).max(1);
+    let thinned = || curve.points.iter().step_by(stride);
+    // Full and pale instead of two more colours, which belong to the emotions.
+    chart.draw_series(LineSeries::new(
+        thinned().map(|(time_s, values)| (*time_s, f64::from(values.valence))),
+        TEXT.mix(0.45).stroke_width(2),
+    ))?;
+    chart.draw_series(LineSeries::new(
+        thinned().map(|(time_s, values)| (*time_s, f64::from(values.arousal))),
+        TEXT.stroke_width(3),
+    ))?;
+    let key = text(18).pos(Pos::new(HPos::Right, VPos::Top));
+    let (width, _) = area.dim_in_pixel();
+    area.draw(&Text::new(
+        "arousal bright, valence pale",
+        (width as i32 - RIGHT - 12, 8),
+        key,
+    ))
 }
 
 fn register_font() -> Result<(), PlotError> {
@@ -351,6 +471,30 @@ mod tests {
             matches!(error, PlotError::Unwritable { .. }) && error.to_string().contains("no such folder"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_pass_is_drawn_in_the_emotions_colours() {
+        use crate::automation::{Pass, Settings};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curve.png");
+        let pass = Pass::of_timeline(&timeline(60), 48_000.0, 6.5, Settings::default());
+        write_curve_png(&pass.curve(), "A pass", &path).unwrap();
+        assert!(std::fs::metadata(&path).unwrap().len() > 5_000);
+        let mut pixels = vec![0; (SIZE.0 * SIZE.1 * 3) as usize];
+        {
+            let root = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
+            draw_curve(&root, &pass.curve(), "").unwrap();
+            root.present().unwrap();
+        }
+        let panel = &pixels[(HEAD * SIZE.0 * 3) as usize..];
+        for emotion in EMOTIONS {
+            assert!(shows(panel, color(emotion)), "{}", emotion.name());
+        }
+        for points in [Vec::new(), vec![(0.0, crate::automation::Values::default())]] {
+            write_curve_png(&Curve { points }, "odd", &path).unwrap();
+        }
     }
 
     #[test]

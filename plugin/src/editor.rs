@@ -1,16 +1,40 @@
-//! The plugin's window: six meters, what the voice sounds most like, the model and how it is doing.
+//! The plugin's window. Four views: what the voice carries now, what it has carried, where that goes, and who says so.
+//!
+//! The window is drawn when the host, the user or [`pulse`] has news, 30 times a second at most. Changes of parameters
+//! go through the host ([`hands`]).
 
-mod heading;
-mod meters;
+mod chrome;
+mod clock;
+mod controls;
+#[cfg(all(test, target_os = "linux"))]
+mod costs;
+mod hands;
+#[cfg(test)]
+mod hands_on_tests;
+mod history;
+#[cfg(test)]
+mod layout_tests;
+mod look;
+mod model;
+mod now;
+mod outputs;
+mod page;
+#[cfg(test)]
+mod pictures;
+mod pulse;
+mod saving;
+#[cfg(test)]
+mod scenes;
 mod size;
-mod status;
 mod theme;
+mod trace;
+mod trail;
 
+pub use look::EditorLook;
 pub use size::EditorSize;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::{LogicalSize, NativeSize, Size};
@@ -21,30 +45,34 @@ use nice_plug_egui::{
     EguiEditorHandle, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor,
 };
 
+use crate::params::AffektParams;
 use crate::readout::Readout;
+use crate::status::Status;
 use crate::worker::link::Link;
-use meters::Meters;
-use status::StatusLine;
-use theme::Page;
-
-/// Time between two drawings: about 30 a second.
-const FRAME_TIME: Duration = Duration::from_millis(33);
+use hands::{Hands, Host};
+use history::History;
+use look::View;
+use page::Page;
+use pulse::{FRAME_TIME, Pulse};
+use saving::Saver;
+use theme::{DARK, LIGHT};
+use trail::Trail;
 
 /// Opens windows for one instance.
 pub struct AffektEditor {
-    size: EditorSize,
+    params: Arc<AffektParams>,
     readout: Arc<Readout>,
     link: Arc<Link>,
 }
 
 impl AffektEditor {
-    /// An editor that shows `readout` and the model behind `link`; `size` is kept up to date for the next window.
-    pub fn new(size: EditorSize, readout: Arc<Readout>, link: Arc<Link>) -> Self {
-        Self { size, readout, link }
+    /// An editor of `params` that shows `readout` and the model behind `link`.
+    pub fn new(params: Arc<AffektParams>, readout: Arc<Readout>, link: Arc<Link>) -> Self {
+        Self { params, readout, link }
     }
 
     fn logical_size(&self) -> LogicalSize<f32> {
-        let (width, height) = self.size.logical();
+        let (width, height) = self.params.editor_size.logical();
         LogicalSize::new(width as f32, height as f32)
     }
 }
@@ -60,23 +88,22 @@ impl Editor for AffektEditor {
         gui_context: GuiContext,
         host: Option<HostMethods>,
     ) -> Result<SpawnedEditor<Self::Handle>, Box<dyn Error>> {
-        let app = App {
-            size: self.size.clone(),
-            readout: self.readout.clone(),
-            meters: Meters::default(),
-            status: StatusLine::new(self.link.clone()),
-        };
+        let repaint = RepaintNotifier::new();
+        let look = self.params.editor_look.clone();
+        let pulse = Pulse::start(self.readout.clone(), self.link.clone(), look, repaint.clone());
+        let app = App::new(self, Box::new(gui_context.clone()), pulse, repaint.clone());
         let settings = EguiNiceSettings::new()
             .with_tile("Affekt")
-            .with_resize_hint(self.resize_hint());
+            .with_resize_hint(self.resize_hint())
+            .with_repaint_poll_interval(FRAME_TIME);
         let state = EguiEditorState::from_size(self.logical_size(), 1.0);
-        create_egui_editor(state, RepaintNotifier::new(), settings, app)
+        create_egui_editor(state, repaint, settings, app)
             .ok_or("the window cannot be created")?
             .spawn(parent, wait_for_parent, fallback_scale_factor, gui_context, host)
     }
 
     fn size(&self) -> NativeSize<u32> {
-        NativeSize::from_size(Size::from(self.logical_size()), self.size.scale_factor())
+        NativeSize::from_size(Size::from(self.logical_size()), self.params.editor_size.scale_factor())
     }
 
     fn resize_hint(&self) -> ResizeHint {
@@ -96,28 +123,97 @@ impl Editor for AffektEditor {
 
 /// One open window.
 struct App {
-    size: EditorSize,
+    params: Arc<AffektParams>,
     readout: Arc<Readout>,
-    meters: Meters,
-    status: StatusLine,
+    link: Arc<Link>,
+    hands: Hands,
+    pulse: Pulse,
+    repaint: RepaintNotifier,
+    trail: Trail,
+    history: History,
+    saver: Saver,
+    /// Whether egui's own parts have the light theme; `None` before the first drawing.
+    light: Option<bool>,
+}
+
+impl App {
+    fn new(editor: &AffektEditor, host: Box<dyn Host>, pulse: Pulse, repaint: RepaintNotifier) -> Self {
+        Self {
+            params: editor.params.clone(),
+            readout: editor.readout.clone(),
+            link: editor.link.clone(),
+            hands: Hands::new(host),
+            pulse,
+            repaint,
+            trail: Trail::default(),
+            history: History::default(),
+            saver: Saver::default(),
+            light: None,
+        }
+    }
+
+    fn draw(&mut self, ui: &mut egui::Ui) {
+        let look = self.params.editor_look.get();
+        let theme = if look.light { &LIGHT } else { &DARK };
+        if self.light.replace(look.light) != Some(look.light) {
+            ui.ctx().set_visuals(theme.visuals());
+        }
+        let reading = self.readout.reading();
+        let model = self.link.model();
+        let status = Status::of(self.link.complaint(), &model, self.pulse.playing(), &reading);
+        let page = Page::new(ui, theme);
+        let mut chosen = chrome::head(&page, look, reading.values.voiced && self.pulse.playing());
+        let area = chrome::content(&page);
+        match look.view {
+            View::Now => now::show(
+                &page,
+                area,
+                &reading.values,
+                &status,
+                &mut self.trail,
+                &self.params,
+                &mut self.hands,
+            ),
+            View::History => {
+                if self.history.trace().follow(self.link.recorder()) {
+                    ui.ctx().request_repaint_after(FRAME_TIME);
+                }
+                let wish = self.history.show(&page, area, look, &self.saver.state());
+                chosen = wish.look.unwrap_or(chosen);
+                if let Some(kind) = wish.save {
+                    self.saver.save(kind, &self.link, self.repaint.clone());
+                }
+            }
+            View::Outputs => outputs::show(&page, area, &reading.values, &self.params, &mut self.hands),
+            View::Model => {
+                let facts = model::Facts {
+                    model: &model,
+                    reading: &reading,
+                    inference: self.link.inference(),
+                    progress: self.link.singer().progress(),
+                };
+                model::show(&page, area, &facts, &self.params, &mut self.hands);
+            }
+        }
+        chrome::foot(&page, &status);
+        if chosen != look {
+            self.params.editor_look.choose(chosen);
+            ui.ctx().request_repaint();
+        }
+    }
 }
 
 impl NiceEguiApp for App {
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut Frame) {
         if let Some(scale_factor) = ui.ctx().native_pixels_per_point() {
-            self.size.set_scale_factor(f64::from(scale_factor));
+            self.params.editor_size.set_scale_factor(f64::from(scale_factor));
         }
-        let reading = self.readout.reading();
-        let (status, model) = self.status.look(ui, &reading);
-        let page = Page::new(ui);
-        heading::show(&page, &reading, &model);
-        self.meters.show(&page, &reading);
-        status::show(&page, &status);
-        ui.ctx().request_repaint_after(FRAME_TIME);
+        self.draw(ui);
     }
 
     fn resized(&mut self, size: WindowSize) {
-        self.size.set_logical(size.logical.width, size.logical.height);
-        self.size.set_scale_factor(size.scale_factor);
+        let shared = &self.params.editor_size;
+        shared.set_logical(size.logical.width, size.logical.height);
+        shared.set_scale_factor(size.scale_factor);
     }
 }

@@ -1,6 +1,7 @@
 //! The plugin's parameters: nine read-only outputs, which nothing that the host saves or sends sets, and what the user
 //! can choose.
 
+mod dial;
 mod lanes;
 mod outputs;
 mod sensitivity;
@@ -8,13 +9,16 @@ mod state_format;
 
 use std::sync::Arc;
 
+use affekt_models::Emotion;
 use affekt_models::automation::{Response, Settings, Silence};
 use nice_plug::prelude::*;
 
 use crate::align::{Align, AlignSlot};
-use crate::editor::EditorSize;
+use crate::editor::{EditorLook, EditorSize};
 use crate::model_choice::ModelChoice;
 use crate::singer::SingerSlot;
+pub use dial::Dial;
+pub use lanes::LaneDials;
 use lanes::Lanes;
 pub use outputs::Outputs;
 use sensitivity::Sensitivity;
@@ -55,6 +59,9 @@ pub struct AffektParams {
     /// Size of the editor's window.
     #[persist = "editor-size"]
     pub editor_size: EditorSize,
+    /// View and colours of the window.
+    #[persist = "editor-look"]
+    pub editor_look: EditorLook,
     /// Version of the saved fields, for later versions of the plugin.
     #[persist = "format"]
     format: StateFormat,
@@ -99,6 +106,7 @@ impl Default for AffektParams {
             singer,
             model: ModelChoice::default(),
             editor_size: EditorSize::default(),
+            editor_look: EditorLook::default(),
             format: StateFormat,
         }
     }
@@ -117,6 +125,41 @@ impl AffektParams {
             parameter_changes: self.parameter_events.value(),
             lanes: self.lanes.settings(),
         }
+    }
+
+    /// Control of how fast the values follow.
+    pub fn response_dial(&self) -> Dial<'_> {
+        Dial::of(&self.response)
+    }
+
+    /// Control of how easily an emotion shows.
+    pub fn sensitivity_dial(&self, emotion: Emotion) -> Dial<'_> {
+        self.sensitivity.dial(emotion)
+    }
+
+    /// Control of what happens without voice.
+    pub fn silence_dial(&self) -> Dial<'_> {
+        Dial::of(&self.silence)
+    }
+
+    /// Control of how far the sound is delayed.
+    pub fn align_dial(&self) -> Dial<'_> {
+        Dial::of(&self.align)
+    }
+
+    /// Switch of parameter changes.
+    pub fn parameter_events_dial(&self) -> Dial<'_> {
+        Dial::of(&self.parameter_events)
+    }
+
+    /// Switch of learning.
+    pub fn learn_dial(&self) -> Dial<'_> {
+        Dial::of(&self.learn)
+    }
+
+    /// Controls of the MIDI lane at a place in [`affekt_models::automation::OUTPUTS`].
+    pub fn lane_dials(&self, place: usize) -> LaneDials<'_> {
+        self.lanes.dials(place)
     }
 }
 
@@ -221,7 +264,7 @@ mod tests {
         let fields = params.serialize_fields();
         assert_eq!(
             fields.keys().collect::<Vec<_>>(),
-            ["editor-size", "format", "model", "singer"]
+            ["editor-look", "editor-size", "format", "model", "singer"]
         );
         assert_eq!(fields["format"], "2");
         assert_eq!((fields["singer"].as_str(), fields["model"].as_str()), ("null", "null"));

@@ -117,7 +117,7 @@ impl Plugin for Affekt {
 
     fn editor(&mut self, _: AsyncExecutor<Self>) -> Option<Self::Editor> {
         Some(AffektEditor::new(
-            self.params.editor_size.clone(),
+            self.params.clone(),
             self.readout.clone(),
             self.link.clone(),
         ))

@@ -44,6 +44,8 @@ struct Kept {
     /// The one that has begun since. It takes the other's place with its first window, so that stopping the host does
     /// not throw away what was just played.
     next: Option<Pass>,
+    /// Number of passes before `pass`.
+    passes: u64,
 }
 
 impl Default for Recorder {
@@ -98,6 +100,27 @@ impl Recorder {
         Some(pass)
     }
 
+    /// Editor: shows the pass of [`Recorder::pass_so_far`] without copying it: its number, the pass, and how many of its
+    /// ticks have passed. `None` if nothing was heard.
+    pub fn see<R>(&self, show: impl FnOnce(u64, &Pass, u64) -> R) -> Option<R> {
+        // Read before the notes, so that no tick is shown before what happened at it is known.
+        let ticks = self.ticks();
+        let mut kept = self.lock();
+        self.take_in(&mut kept);
+        let pass = kept.pass.as_ref()?;
+        let ticks = if kept.next.is_none() {
+            ticks.max(pass.ticks())
+        } else {
+            pass.ticks()
+        };
+        Some(show(kept.passes, pass, ticks))
+    }
+
+    /// Editor: ticks since playback started.
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Acquire)
+    }
+
     fn take_in(&self, kept: &mut Kept) {
         while let Some(note) = self.notes.pop() {
             match note {
@@ -115,6 +138,7 @@ impl Recorder {
                 Note::Heard { tick, heard } => {
                     if let Some(next) = kept.next.take() {
                         kept.pass = Some(next);
+                        kept.passes += 1;
                     }
                     if let Some(pass) = &mut kept.pass {
                         pass.hear(tick, heard);
@@ -177,6 +201,29 @@ mod tests {
         assert_eq!(recorder.pass_so_far().unwrap(), first);
         recorder.note(heard(3));
         assert!((recorder.pass_so_far().unwrap().duration_s() - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_pass_is_seen_as_it_grows() {
+        let recorder = Recorder::default();
+        begin(&recorder);
+        assert_eq!(recorder.see(|_, _, _| ()), None);
+        recorder.note(heard(3));
+        recorder.pass(100);
+        let seen = |recorder: &Recorder| recorder.see(|number, _, ticks| (number, ticks));
+        assert_eq!(seen(&recorder), Some((1, 100)));
+        recorder.pass(200);
+        assert_eq!(seen(&recorder), Some((1, 200)));
+        begin(&recorder);
+        recorder.pass(50);
+        assert_eq!(
+            seen(&recorder),
+            Some((1, 200)),
+            "the last pass stays until something is heard"
+        );
+        recorder.note(heard(60));
+        recorder.pass(70);
+        assert_eq!(seen(&recorder), Some((2, 70)));
     }
 
     #[test]

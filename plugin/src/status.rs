@@ -46,7 +46,7 @@ impl Status {
             Self::Overloaded => {
                 "Overloaded: results come late. Use fewer instances, or buffers of at most 4096 samples.".into()
             }
-            Self::NoVoice => "No voice: the values hold.".into(),
+            Self::NoVoice => "No voice: the values hold, or fade if so chosen.".into(),
             Self::Listening => "Listening to a voice.".into(),
         }
     }

@@ -9,6 +9,7 @@ mod demo;
 mod install;
 mod packages;
 mod python;
+mod screenshot;
 mod test;
 mod validate;
 mod workspace;
@@ -29,6 +30,7 @@ enum Command {
     Bundle(bundle::Arguments),
     Install(install::Arguments),
     Demo(demo::Arguments),
+    Screenshot(screenshot::Arguments),
     Test(test::Arguments),
     Validate(validate::Arguments),
 }
@@ -42,6 +44,7 @@ fn main() -> color_eyre::Result<()> {
         Command::Bundle(arguments) => arguments.run(),
         Command::Install(arguments) => arguments.run(),
         Command::Demo(arguments) => arguments.run(),
+        Command::Screenshot(arguments) => arguments.run(),
         Command::Test(arguments) => arguments.run(),
         Command::Validate(arguments) => arguments.run(),
     }

@@ -51,6 +51,70 @@ pub struct Curve {
     pub points: Vec<(f64, Values)>,
 }
 
+/// A pass that happens again bit by bit, while it still grows.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    control: Control,
+    /// The next tick.
+    tick: u64,
+    /// Windows and changes of settings that have been.
+    heard: usize,
+    settings: usize,
+}
+
+impl Replay {
+    /// From the start of a pass. `None` if it has no settings.
+    pub fn new(pass: &Pass) -> Option<Self> {
+        Self::adapted(pass, |_| ())
+    }
+
+    fn adapted(pass: &Pass, adapt: impl Fn(&mut Settings)) -> Option<Self> {
+        let (_, mut first) = *pass.settings.first()?;
+        adapt(&mut first);
+        Some(Self {
+            control: Control::new(pass.rate_hz, first),
+            tick: 0,
+            heard: 0,
+            settings: 0,
+        })
+    }
+
+    /// The next tick to happen.
+    pub fn tick(&self) -> u64 {
+        self.tick
+    }
+
+    /// Lets the ticks before `end` happen; `visit` sees the number of each and the values. `pass` is the one that it was
+    /// made from, or what has become of it.
+    pub fn advance(&mut self, pass: &Pass, end: u64, mut visit: impl FnMut(u64, &Values)) {
+        self.run(pass, end, |_| (), |tick, _, values| visit(tick, values));
+    }
+
+    fn run(
+        &mut self,
+        pass: &Pass,
+        end: u64,
+        adapt: impl Fn(&mut Settings),
+        mut visit: impl FnMut(u64, &Emission, &Values),
+    ) {
+        while self.tick < end {
+            while let Some((_, change)) = pass.settings.get(self.settings).filter(|(at, _)| *at <= self.tick) {
+                let mut adapted = *change;
+                adapt(&mut adapted);
+                self.control.set(&adapted);
+                self.settings += 1;
+            }
+            while let Some((_, window)) = pass.heard.get(self.heard).filter(|(at, _)| *at <= self.tick) {
+                self.control.hear(*window);
+                self.heard += 1;
+            }
+            let emission = self.control.tick();
+            visit(self.tick, &emission, self.control.values());
+            self.tick += 1;
+        }
+    }
+}
+
 impl Pass {
     /// A pass that begins. `rate_hz`: the host's sample rate.
     pub fn new(rate_hz: f64, settings: Settings) -> Self {
@@ -138,26 +202,16 @@ impl Pass {
         self.rate_hz
     }
 
+    /// Ticks that have passed.
+    pub fn ticks(&self) -> u64 {
+        self.ticks
+    }
+
     /// Lets the pass happen again. `adapt` changes the settings that applied; `visit` sees every tick's number, what
     /// went out and the values.
-    fn replay(&self, adapt: impl Fn(&mut Settings), mut visit: impl FnMut(u64, &Emission, &Values)) {
-        let mut settings = self.settings.iter().peekable();
-        let mut heard = self.heard.iter().peekable();
-        let Some((_, first)) = settings.peek() else { return };
-        let mut adapted = *first;
-        adapt(&mut adapted);
-        let mut control = Control::new(self.rate_hz, adapted);
-        for tick in 0..self.ticks {
-            while let Some((_, change)) = settings.next_if(|(at, _)| *at <= tick) {
-                let mut adapted = *change;
-                adapt(&mut adapted);
-                control.set(&adapted);
-            }
-            while let Some((_, window)) = heard.next_if(|(at, _)| *at <= tick) {
-                control.hear(*window);
-            }
-            let emission = control.tick();
-            visit(tick, &emission, control.values());
+    fn replay(&self, adapt: impl Fn(&mut Settings), visit: impl FnMut(u64, &Emission, &Values)) {
+        if let Some(mut replay) = Replay::adapted(self, &adapt) {
+            replay.run(self, self.ticks, adapt, visit);
         }
     }
 
@@ -362,6 +416,32 @@ mod tests {
         );
         assert!(lines.last().unwrap().ends_with(",angry,0"), "{}", lines.last().unwrap());
         assert_eq!(Pass::new(RATE_HZ, Settings::default()).to_csv(), Err(PassError::Empty));
+    }
+
+    #[test]
+    fn a_pass_that_grows_is_replayed_bit_by_bit() {
+        let mut pass = Pass::new(RATE_HZ, Settings::default());
+        let mut replay = Replay::new(&pass).unwrap();
+        let mut seen = Vec::new();
+        for n in 0..20_u64 {
+            pass.hear(n * 75, window(0.05 * n as f32));
+            pass.advance((n + 1) * 75);
+            replay.advance(&pass, pass.ticks(), |tick, values| {
+                if tick % 8 == 0 {
+                    seen.push(*values);
+                }
+            });
+        }
+        assert_eq!(replay.tick(), 1_500);
+        let mut at_once = Vec::new();
+        let mut again = Replay::new(&pass).unwrap();
+        again.advance(&pass, 1_500, |tick, values| {
+            if tick % 8 == 0 {
+                at_once.push(*values);
+            }
+        });
+        assert_eq!(seen, at_once);
+        assert_eq!(seen.last().unwrap().dominant, pass.last().dominant);
     }
 
     #[test]

@@ -7,11 +7,11 @@ use atomic_float::AtomicF64;
 use nice_plug::params::persist::PersistentField;
 
 /// Width and height of a new window, in logical pixels.
-pub const DEFAULT: (u32, u32) = (600, 400);
+pub const DEFAULT: (u32, u32) = (900, 600);
 /// Smallest window, in logical pixels.
-pub const SMALLEST: (u32, u32) = (450, 300);
-/// Largest window, in logical pixels.
-pub const LARGEST: (u32, u32) = (2_400, 1_600);
+pub const SMALLEST: (u32, u32) = (600, 400);
+/// Largest window, in logical pixels: a 4K screen.
+pub const LARGEST: (u32, u32) = (3_840, 2_160);
 
 /// Width and height of the window, and the screen's scale. Clones share them: one is the window's, one the saved state's.
 #[derive(Clone)]

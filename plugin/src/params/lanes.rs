@@ -2,6 +2,8 @@ use affekt_models::automation::{LANES, Lane, OUTPUTS, Output};
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::prelude::*;
 
+use super::dial::Dial;
+
 /// Longest smoothing of a lane, in seconds.
 const LONGEST_SMOOTHING_S: f32 = 5.0;
 
@@ -19,6 +21,26 @@ struct LaneParams {
     maximum: IntParam,
     curve: FloatParam,
     smoothing: FloatParam,
+}
+
+/// One lane's controls.
+pub struct LaneDials<'a> {
+    /// Whether it goes out.
+    pub on: Dial<'a>,
+    /// Whether a test signal goes out in its place.
+    pub test: Dial<'a>,
+    /// MIDI channel, 1 to 16.
+    pub channel: Dial<'a>,
+    /// Controller number.
+    pub number: Dial<'a>,
+    /// Controller value of the smallest value.
+    pub minimum: Dial<'a>,
+    /// Controller value of the largest value.
+    pub maximum: Dial<'a>,
+    /// Curve, -1 to 1.
+    pub curve: Dial<'a>,
+    /// Smoothing in seconds.
+    pub smoothing: Dial<'a>,
 }
 
 impl Default for Lanes {
@@ -89,6 +111,21 @@ impl Lanes {
     /// What the user has chosen.
     pub fn settings(&self) -> [Lane; LANES] {
         std::array::from_fn(|place| self.lanes[place].lane())
+    }
+
+    /// The controls of the lane at a place in [`OUTPUTS`].
+    pub fn dials(&self, place: usize) -> LaneDials<'_> {
+        let lane = &self.lanes[place];
+        LaneDials {
+            on: Dial::of(&lane.on),
+            test: Dial::of(&lane.test),
+            channel: Dial::of(&lane.channel),
+            number: Dial::of(&lane.number),
+            minimum: Dial::of(&lane.minimum),
+            maximum: Dial::of(&lane.maximum),
+            curve: Dial::of(&lane.curve),
+            smoothing: Dial::of(&lane.smoothing),
+        }
     }
 }
 

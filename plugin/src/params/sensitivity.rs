@@ -3,6 +3,8 @@ use affekt_models::{EMOTIONS, Emotion};
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::prelude::*;
 
+use super::dial::Dial;
+
 /// Most that an emotion is favoured or held back, in dB.
 const RANGE_DB: f32 = 12.0;
 
@@ -32,6 +34,11 @@ impl Sensitivity {
     /// In dB, in the order of [`EMOTIONS`].
     pub fn decibels(&self) -> [f32; 6] {
         std::array::from_fn(|place| self.parameters[place].value())
+    }
+
+    /// The control of an emotion.
+    pub fn dial(&self, emotion: Emotion) -> Dial<'_> {
+        Dial::of(&self.parameters[emotion.index()])
     }
 }
 

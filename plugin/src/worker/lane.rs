@@ -3,6 +3,7 @@
 mod student;
 
 use std::sync::Weak;
+use std::time::Instant;
 
 use affekt_features::{Frame, WindowStream};
 use student::Student;
@@ -133,8 +134,10 @@ impl Lane {
             link.lose_window();
             return false;
         }
+        let start = Instant::now();
         match engine.run(window.features) {
             Ok(probabilities) => {
+                link.note_inference(start.elapsed());
                 link.deliver(Outcome {
                     epoch,
                     end_sample,

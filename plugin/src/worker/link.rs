@@ -107,6 +107,8 @@ pub struct Link {
     consumed: AtomicU64,
     /// Windows whose result the worker could not give, ever.
     lost_windows: AtomicU64,
+    /// Time that the model takes for a window, smoothed, in microseconds; 0 before the first.
+    inference_us: AtomicU64,
     offline: AtomicBool,
     progress: Mutex<()>,
     progressed: Condvar,
@@ -138,6 +140,7 @@ impl Link {
             epoch: AtomicU64::new(0),
             consumed: AtomicU64::new(0),
             lost_windows: AtomicU64::new(0),
+            inference_us: AtomicU64::new(0),
             offline: AtomicBool::new(false),
             progress: Mutex::new(()),
             progressed: Condvar::new(),
@@ -309,6 +312,24 @@ impl Link {
         self.lost_windows.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Worker: the model took so long for a window.
+    pub fn note_inference(&self, time: Duration) {
+        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).clamp(1, 60_000_000);
+        let before = self.inference_us.load(Ordering::Relaxed);
+        let smoothed = if before == 0 {
+            us
+        } else {
+            (before * 15 + us).div_ceil(16)
+        };
+        self.inference_us.store(smoothed, Ordering::Relaxed);
+    }
+
+    /// Editor: how long the model takes for a window, over the last ones; `None` before the first.
+    pub fn inference(&self) -> Option<Duration> {
+        let us = self.inference_us.load(Ordering::Relaxed);
+        (us > 0).then(|| Duration::from_micros(us))
+    }
+
     /// Worker: so many more frames are dealt with, their results delivered.
     pub fn note_consumed(&self, frames: u64) {
         self.consumed.fetch_add(frames, Ordering::Release);
@@ -403,6 +424,22 @@ mod tests {
         }
         assert_eq!(link.lost_windows(), 3);
         assert_eq!(link.receive().unwrap().end_sample, 0);
+    }
+
+    #[test]
+    fn the_time_of_the_last_windows_is_told() {
+        let link = Link::new(SingerSlot::default(), crate::model_choice::ModelChoice::default());
+        assert_eq!(link.inference(), None);
+        link.note_inference(Duration::from_millis(4));
+        assert_eq!(link.inference(), Some(Duration::from_millis(4)));
+        for _ in 0..200 {
+            link.note_inference(Duration::from_millis(8));
+        }
+        let told = link.inference().unwrap();
+        assert!(
+            told.abs_diff(Duration::from_millis(8)) < Duration::from_micros(50),
+            "{told:?}"
+        );
     }
 
     #[test]

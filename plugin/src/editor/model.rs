@@ -1,0 +1,224 @@
+//! Who says so: the model's card, how it is doing, and the singer that it has learned.
+
+use std::time::Duration;
+
+use affekt_models::Card;
+use affekt_models::runtime::{self, Runtime};
+use egui::{Align2, Rect};
+
+use super::controls::switch;
+use super::hands::Hands;
+use super::page::{Page, rect};
+use super::theme::{numerals, space, type_size, words};
+use crate::analysis::Reading;
+use crate::params::AffektParams;
+use crate::singer::Progress;
+use crate::worker::engine::shipped_contract;
+use crate::worker::link::ModelState;
+
+/// Share of the width that the card takes.
+const LEFT: f32 = 0.57;
+/// Width of the entries' names.
+const NAME: f32 = 92.0;
+
+/// What there is to show.
+pub struct Facts<'a> {
+    /// How the model is doing.
+    pub model: &'a ModelState,
+    /// Late and dropped results.
+    pub reading: &'a Reading,
+    /// Time of one inference.
+    pub inference: Option<Duration>,
+    /// How far learning is.
+    pub progress: Progress,
+}
+
+/// Draws it.
+pub fn show(page: &Page<'_>, area: Rect, facts: &Facts<'_>, params: &AffektParams, hands: &mut Hands) {
+    let left = (area.width() * LEFT).round();
+    card(page, rect(area.min.x, area.min.y, left, area.height()), facts);
+    let x = area.min.x + left + space::FAR;
+    let side = rect(x, area.min.y, area.max.x - x, area.height());
+    page.frame(side, 1.0, page.theme.track);
+    singer(page, side.shrink(12.0), facts.progress, params, hands);
+}
+
+fn card(page: &Page<'_>, area: Rect, facts: &Facts<'_>) {
+    let theme = page.theme;
+    let title = match facts.model {
+        ModelState::Running(info) => format!("{} {}", info.name, info.version),
+        ModelState::Loading => "No model yet".into(),
+        ModelState::Failed(_) => "No model".into(),
+    };
+    page.write(
+        &title,
+        area.min.x,
+        area.min.y + 2.0,
+        Align2::LEFT_TOP,
+        words(type_size::FIGURE),
+        theme.text,
+    );
+    let mut y = area.min.y + 32.0;
+    for (name, value) in entries(facts) {
+        page.write(
+            name,
+            area.min.x,
+            y,
+            Align2::LEFT_TOP,
+            words(type_size::SMALL),
+            theme.quiet,
+        );
+        let value = page.paragraph(
+            &value,
+            area.min.x + NAME,
+            y,
+            area.width() - NAME,
+            6,
+            words(type_size::SMALL),
+            theme.text,
+        );
+        y = value.max.y + 7.0;
+    }
+}
+
+/// Names and values of the card.
+fn entries(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
+    let mut entries = Vec::new();
+    match facts.model {
+        ModelState::Running(info) => {
+            if let Ok(contract) = shipped_contract()
+                && (&contract.card.name, &contract.card.version) == (&info.name, &info.version)
+            {
+                entries.extend(of_card(&contract.card));
+            }
+            entries.push(("Runs in", info.runtime.clone()));
+            if let Some(reason) = fallback() {
+                entries.push(("Why so", reason));
+            }
+        }
+        ModelState::Loading => {
+            entries.push(("State", "It is loaded with the first sound: start playback.".into()));
+        }
+        ModelState::Failed(reason) => entries.push(("Refused", reason.clone())),
+    }
+    let speed = facts.inference.map_or("–".into(), |time| {
+        format!("{:.1} ms per window, ten windows a second", time.as_secs_f64() * 1e3)
+    });
+    entries.push(("Speed", speed));
+    let trouble = format!("{} late, {} dropped", facts.reading.late, facts.reading.dropped);
+    entries.push(("Results", trouble));
+    entries
+}
+
+fn of_card(card: &Card) -> Vec<(&'static str, String)> {
+    let corpora: Vec<&str> = card.corpora.iter().map(|corpus| short(corpus)).collect();
+    let mut entries = vec![("Learned from", corpora.join("; "))];
+    let percent = |name: &str| card.metrics.get(name).map(|value| format!("{:.0} %", value * 100.0));
+    if let Some(recall) = percent("uar") {
+        let text = format!("{recall} on voices it has never heard (chance is 17 %)");
+        entries.push(("Right in", text));
+    }
+    if let Some(error) = percent("ece") {
+        entries.push(("Calibration", format!("confidence is off by {error} on average")));
+    }
+    entries.push(("Licence", card.licence.clone()));
+    entries.push(("Made on", card.date.clone()));
+    entries
+}
+
+/// A corpus without its licence and reference.
+fn short(corpus: &str) -> &str {
+    corpus.split([',', '.', ';']).next().unwrap_or(corpus).trim()
+}
+
+/// Why ONNX Runtime does not run the model, if it should have.
+fn fallback() -> Option<String> {
+    // The model runs, so the choice has been made, and this only reads it.
+    match runtime::choose(None) {
+        Runtime::Tract { reason } => reason.clone(),
+        Runtime::OnnxRuntime { .. } => None,
+    }
+}
+
+fn singer(page: &Page<'_>, area: Rect, progress: Progress, params: &AffektParams, hands: &mut Hands) {
+    let theme = page.theme;
+    page.write(
+        "The singer",
+        area.min.x,
+        area.min.y,
+        Align2::LEFT_TOP,
+        words(type_size::BODY),
+        theme.text,
+    );
+    let (label, text) = match progress {
+        Progress::Off => (
+            "Learn this singer",
+            "Affekt gets to know a voice while it plays, and starts over with playback. Let it learn the singer, and \
+             it knows the voice from the first note on, wherever playback starts. It takes 25 s of singing.",
+        ),
+        Progress::Learning(_) => (
+            "Stop learning",
+            "Learning: play the singer, soft and loud. Everything else goes on meanwhile.",
+        ),
+        Progress::Learned => (
+            "Forget this singer",
+            "The singer is learned, and saved with the project. For another singer, forget this one and learn again.",
+        ),
+    };
+    let text = page.paragraph(
+        text,
+        area.min.x,
+        area.min.y + 26.0,
+        area.width(),
+        8,
+        words(type_size::SMALL),
+        theme.text,
+    );
+    let y = text.max.y + 12.0;
+    let bar = rect(area.min.x, y, area.width() - 46.0, 8.0);
+    let share = match progress {
+        Progress::Off => 0.0,
+        Progress::Learning(share) => share,
+        Progress::Learned => 1.0,
+    };
+    page.fill(bar, theme.track);
+    if share > 0.0 {
+        page.fill(rect(bar.min.x, bar.min.y, bar.width() * share, 8.0), theme.good);
+    }
+    page.write(
+        &format!("{:.0} %", share * 100.0),
+        area.max.x,
+        bar.center().y,
+        Align2::RIGHT_CENTER,
+        numerals(type_size::SMALL),
+        theme.text,
+    );
+    let place = rect(area.min.x, y + 22.0, area.width().min(180.0), 28.0);
+    switch(
+        page,
+        hands,
+        place,
+        params.learn_dial(),
+        label,
+        "On: learns the voice and keeps it with the project. Off: forgets it.",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corpora_are_named_shortly() {
+        assert_eq!(short("CREMA-D, Crowd-sourced …. ODbL"), "CREMA-D");
+        assert_eq!(short("Own recordings"), "Own recordings");
+    }
+
+    #[test]
+    fn the_shipped_cards_entries_are_all_there() {
+        let entries = of_card(&shipped_contract().unwrap().card);
+        let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["Learned from", "Right in", "Calibration", "Licence", "Made on"]);
+        assert!(entries.iter().all(|(_, value)| !value.is_empty()));
+    }
+}
