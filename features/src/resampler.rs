@@ -1,44 +1,43 @@
-use audioadapter_buffers::direct::SequentialSlice;
-use rubato::Resampler as _;
-use rubato::{Async, FixedAsync, SincInterpolationParameters, SincInterpolationType, WindowFunction, calculate_cutoff};
+mod exact;
+mod interpolated;
+mod polyphase;
+mod prototype;
+
+use exact::Exact;
+use interpolated::Interpolated;
 
 use crate::{FeatureError, HOST_RATE_RANGE_HZ};
 
 /// Length of the anti-alias filter, in samples of the lower of the two rates.
 const TAPS: usize = 96;
-/// Samples that are made at once: 2 ms at 16 kHz.
-const CHUNK: usize = 32;
-/// Rates whose ratio is a fraction of two numbers up to this are converted by exactly the filters they need.
-const MAX_EXACT: u64 = 1024;
-/// Filters per sample of the lower rate between which all other ratios interpolate.
-const OVERSAMPLING: f64 = 512.0;
+/// Its -6 dB point, as a share of half that rate.
+const CUTOFF: f64 = 0.9373;
 
 /// Mono resampler from any host rate to the model's, in blocks of any size; output is aligned with the input
 /// (the filter's delay is removed), so sample k of the output lies at `k / model_rate` seconds of the input.
 /// What comes out does not depend on the blocks.
 ///
-/// A sinc of 96 samples of the lower rate under a Blackman window (rubato's asynchronous converter). Measured at
-/// 16 kHz: flat within 3e-4 dB up to 6.4 kHz and within 3e-3 dB up to 7 kHz, -6 dB at 7.5 kHz; what lies above
-/// 8.16 kHz is attenuated by 75 dB and more, above 8.8 kHz by 89 dB and more. Rates whose ratio to the model's is a
-/// fraction of numbers up to 1024 (all usual ones) use exactly the filters they need; others interpolate between
-/// neighbouring filters and are off by a constant of at most 1/300 of a sample in time.
+/// A sinc of 96 samples of the lower rate under a Blackman window. Measured at 16 kHz: flat within 5e-4 dB up to
+/// 6.4 kHz and within 2e-3 dB up to 7 kHz, -6 dB at 7.5 kHz; what lies above 8.16 kHz is attenuated by 75 dB and more,
+/// above 8.8 kHz by 89 dB and more.
+///
+/// Rates whose ratio to the model's is a fraction of small numbers (all usual ones) use exactly the filters they need;
+/// from 88 kHz on (at 16 kHz) they are first divided by a power of two. Others, such as a rate that is off by 1 Hz,
+/// interpolate between neighbouring filters (rubato) and are off by a constant of at most 1/300 of a sample in time.
 /// Equal rates pass unchanged.
+///
+/// Measured at 16 kHz on one core of an AMD EPYC of 2.6 GHz, with AVX2, 10 ms take 1.2 µs at 48 kHz, 1.9 µs at
+/// 44.1 kHz, 2.0 µs at 96 kHz, 2.5 µs at 192 kHz, 5.4 µs at 768 kHz; without AVX2 about 5.6 µs at 48 kHz; 7.3 µs
+/// at 47.999 kHz, which interpolates.
 pub struct Resampler {
-    /// `None` where the rates are equal.
-    converter: Option<Converter>,
+    converter: Converter,
 }
 
-struct Converter {
-    sinc: Async<f32>,
-    input: Vec<f32>,
-    filled: usize,
-    output: [f32; CHUNK],
-    /// Silence before the first sample, and outputs to drop, so that the next output lies on the first sample.
-    lead_in: usize,
-    lead_out: usize,
-    /// Outputs that are still to be dropped.
-    skip: usize,
-    latency: usize,
+enum Converter {
+    /// The rates are equal.
+    None,
+    Exact(Exact),
+    Interpolated(Interpolated),
 }
 
 impl Resampler {
@@ -50,18 +49,22 @@ impl Resampler {
         if !HOST_RATE_RANGE_HZ.contains(&host_rate_hz) {
             return Err(FeatureError::HostRate(host_rate_hz));
         }
-        if host_rate_hz == f64::from(model_rate_hz) {
-            return Ok(Self { converter: None });
-        }
-        Converter::new(host_rate_hz, model_rate_hz).map(|converter| Self {
-            converter: Some(converter),
-        })
+        let converter = if host_rate_hz == f64::from(model_rate_hz) {
+            Converter::None
+        } else if let Some(exact) = Exact::new(host_rate_hz, model_rate_hz) {
+            Converter::Exact(exact)
+        } else {
+            Converter::Interpolated(Interpolated::new(host_rate_hz, model_rate_hz)?)
+        };
+        Ok(Self { converter })
     }
 
     /// Forgets all samples.
     pub fn reset(&mut self) {
-        if let Some(converter) = &mut self.converter {
-            converter.reset();
+        match &mut self.converter {
+            Converter::None => (),
+            Converter::Exact(exact) => exact.reset(),
+            Converter::Interpolated(interpolated) => interpolated.reset(),
         }
     }
 
@@ -69,110 +72,20 @@ impl Resampler {
     /// (of the block's own length where the rates are equal).
     pub fn push(&mut self, input: &[f32], mut on_samples: impl FnMut(&[f32])) {
         match &mut self.converter {
-            Some(converter) => converter.push(input, on_samples),
-            None => on_samples(input),
+            Converter::None => on_samples(input),
+            Converter::Exact(exact) => exact.push(input, on_samples),
+            Converter::Interpolated(interpolated) => interpolated.push(input, on_samples),
         }
     }
 
     /// Most host samples that are held back.
     pub fn latency_samples(&self) -> usize {
-        self.converter.as_ref().map_or(0, |converter| converter.latency)
-    }
-}
-
-impl Converter {
-    fn new(host_rate_hz: f64, model_rate_hz: u32) -> Result<Self, FeatureError> {
-        let step = host_rate_hz / f64::from(model_rate_hz);
-        let stretch = step.max(1.0);
-        let filter_len = ((TAPS as f64 * stretch).ceil() as usize).next_multiple_of(8);
-        let (interpolation, filters) = match exact_filters(host_rate_hz, model_rate_hz) {
-            Some(filters) => (SincInterpolationType::Nearest, filters),
-            None => (SincInterpolationType::Linear, (OVERSAMPLING / stretch).ceil() as usize),
-        };
-        let parameters = SincInterpolationParameters::new(filter_len, WindowFunction::Blackman)
-            .f_cutoff(calculate_cutoff(TAPS, WindowFunction::Blackman))
-            .oversampling_factor(filters)
-            .interpolation(interpolation);
-        let sinc = Async::new_sinc(1.0 / step, 1.0, &parameters, CHUNK, 1, FixedAsync::Output)
-            .map_err(|_| FeatureError::HostRate(host_rate_hz))?;
-        // rubato's n-th output (from 0) lies at `(n + 1) * step + 1 / filters - filter_len / 2` of its input. Of the
-        // outputs around the start, take the one that lies closest to a whole sample, and put silence in front of the
-        // input so that it lies on the first. With exact filters one lies there exactly.
-        let position = |n: usize| (n + 1) as f64 * step + 1.0 / filters as f64 - filter_len as f64 / 2.0;
-        let first = (0..).find(|n| position(*n) >= -1e-9).unwrap_or(0);
-        let offset = |n: &usize| (position(*n) - position(*n).round()).abs();
-        let lead_out = (first..first + filters.max(64))
-            .min_by(|a, b| offset(a).total_cmp(&offset(b)))
-            .unwrap_or(first);
-        let lead_in = position(lead_out).round() as usize;
-        let mut converter = Self {
-            input: vec![0.0; sinc.input_frames_max()],
-            filled: 0,
-            output: [0.0; CHUNK],
-            lead_in,
-            lead_out,
-            skip: lead_out,
-            latency: (CHUNK as f64 * step).ceil() as usize + filter_len / 2 + 2,
-            sinc,
-        };
-        converter.reset();
-        Ok(converter)
-    }
-
-    fn reset(&mut self) {
-        self.sinc.reset();
-        self.filled = 0;
-        self.skip = self.lead_out;
-        let silence = [0.0; CHUNK];
-        let mut left = self.lead_in;
-        while left > 0 {
-            let len = left.min(CHUNK);
-            self.push(&silence[..len], |_| {});
-            left -= len;
+        match &self.converter {
+            Converter::None => 0,
+            Converter::Exact(exact) => exact.latency(),
+            Converter::Interpolated(interpolated) => interpolated.latency(),
         }
     }
-
-    fn push(&mut self, mut input: &[f32], mut on_samples: impl FnMut(&[f32])) {
-        while !input.is_empty() {
-            let needed = self.sinc.input_frames_next();
-            let (taken, rest) = input.split_at((needed - self.filled).min(input.len()));
-            self.input[self.filled..self.filled + taken.len()].copy_from_slice(taken);
-            self.filled += taken.len();
-            input = rest;
-            if self.filled == needed {
-                self.convert();
-                let skipped = self.skip.min(CHUNK);
-                self.skip -= skipped;
-                if skipped < CHUNK {
-                    on_samples(&self.output[skipped..]);
-                }
-            }
-        }
-    }
-
-    /// Turns the full input into one chunk of output.
-    fn convert(&mut self) {
-        let input = SequentialSlice::new(&self.input[..self.filled], 1, self.filled).expect("as long as said");
-        let mut output = SequentialSlice::new_mut(&mut self.output[..], 1, CHUNK).expect("as long as said");
-        self.sinc
-            .process_into_buffer(&input, &mut output, None)
-            .expect("the buffers are of the size it asked for");
-        self.filled = 0;
-    }
-}
-
-/// Number of filters with which every output falls on one of them, if that is not too many.
-fn exact_filters(host_rate_hz: f64, model_rate_hz: u32) -> Option<usize> {
-    if host_rate_hz.fract() != 0.0 {
-        return None;
-    }
-    let (host, model) = (host_rate_hz as u64, u64::from(model_rate_hz));
-    let divisor = greatest_common_divisor(host, model);
-    (host.max(model) / divisor <= MAX_EXACT).then_some((model / divisor) as usize)
-}
-
-fn greatest_common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 #[cfg(test)]
@@ -219,7 +132,7 @@ mod tests {
         for rate_hz in RATES_HZ {
             let lower = rate_hz.min(f64::from(MODEL_RATE_HZ));
             // Rates without exact filters are off by up to a thousandth of a sample in time.
-            let exact = exact_filters(rate_hz, MODEL_RATE_HZ).is_some();
+            let exact = Exact::new(rate_hz, MODEL_RATE_HZ).is_some();
             for (share, most) in [(0.01, 3e-5), (0.2, 3e-5), (0.4, 3e-5), (0.44, 3e-4)] {
                 let error = error(rate_hz, share * lower);
                 let most = if exact { most } else { most + 5e-3 };
@@ -312,6 +225,92 @@ mod tests {
                 .map(|(n, y)| (f64::from(*y) - expected(n)).abs())
                 .fold(0.0, f64::max);
             assert!(error < 5e-3, "{host} to {model} Hz: off by {error}");
+        }
+    }
+
+    /// Level of the sine that comes out, in dB, and the largest sample of anything that does.
+    fn response_db(rate_hz: f64, hz: f64) -> (f64, f64) {
+        // A tenth of a second holds whole periods of all multiples of 10 Hz.
+        let output = resample(rate_hz, &sine(rate_hz, hz, 0.15));
+        let output = &output[400..2000];
+        let (mut re, mut im, mut peak) = (0.0, 0.0, 0.0_f64);
+        for (n, y) in output.iter().enumerate() {
+            let (sin, cos) = (TAU * hz * n as f64 / f64::from(MODEL_RATE_HZ)).sin_cos();
+            re += f64::from(*y) * cos / 800.0;
+            im += f64::from(*y) * sin / 800.0;
+            peak = peak.max(f64::from(y.abs()));
+        }
+        (20.0 * f64::hypot(re, im).log10(), 20.0 * peak.log10())
+    }
+
+    #[test]
+    fn the_response_is_as_documented() {
+        for rate_hz in RATES_HZ {
+            if rate_hz < 32_000.0 || Exact::new(rate_hz, MODEL_RATE_HZ).is_none() {
+                continue;
+            }
+            let level = |hz: u32| response_db(rate_hz, f64::from(hz)).0;
+            for (highest_hz, most) in [(6_400, 5e-4), (7_000, 2e-3)] {
+                let largest = (100..=highest_hz)
+                    .step_by(300)
+                    .map(|hz| level(hz).abs())
+                    .fold(0.0, f64::max);
+                assert!(
+                    largest < most,
+                    "{rate_hz} Hz, up to {highest_hz} Hz: off by {largest} dB"
+                );
+            }
+            assert!(
+                (-6.2..-6.0).contains(&level(7_500)),
+                "{rate_hz} Hz: {} dB",
+                level(7_500)
+            );
+            let half_hz = rate_hz as u32 / 2;
+            for (lowest_hz, most) in [(8_160, -75.0), (8_800, -89.0)] {
+                for hz in (lowest_hz..half_hz).step_by((half_hz / 40) as usize) {
+                    let peak = response_db(rate_hz, f64::from(hz)).1;
+                    assert!(peak < most, "{rate_hz} Hz, sine at {hz} Hz: {peak} dB");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_blocks_do_not_matter() {
+        for rate_hz in RATES_HZ {
+            let input = sine(rate_hz, 700.0, 0.06);
+            let mut resampler = Resampler::new(rate_hz, MODEL_RATE_HZ).unwrap();
+            let (mut output, mut rest) = (Vec::new(), &input[..]);
+            for len in [1, 7, 0, 64, 441, 512, 3000].into_iter().cycle() {
+                let (block, after) = rest.split_at(len.min(rest.len()));
+                resampler.push(block, |samples| output.extend_from_slice(samples));
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            assert_eq!(output, resample(rate_hz, &input), "{rate_hz} Hz");
+        }
+    }
+
+    /// A host's rate and one beside it go two ways, but must sound the same.
+    #[test]
+    fn both_ways_of_converting_agree() {
+        for rate_hz in [32_000.0, 44_100.0, 48_000.0, 96_000.0, 192_000.0] {
+            let input: Vec<f32> = (0..(rate_hz * 0.1) as usize)
+                .map(|n| n as f64 / rate_hz)
+                .map(|t| (TAU * 180.0 * t).sin() + (TAU * 1_300.0 * t).sin() + (TAU * 5_000.0 * t).sin())
+                .map(|y| y as f32 / 3.0)
+                .collect();
+            let exact = resample(rate_hz, &input);
+            let mut interpolated = Interpolated::new(rate_hz, MODEL_RATE_HZ).unwrap();
+            let mut other = Vec::new();
+            interpolated.push(&input, |samples| other.extend_from_slice(samples));
+            assert!(other.len() > 1_400);
+            for (n, (a, b)) in exact.iter().zip(&other).enumerate() {
+                // The other is off by up to 1/300 of a sample in time.
+                assert!((a - b).abs() < 4e-3, "{rate_hz} Hz, sample {n}: {a} is not {b}");
+            }
         }
     }
 

@@ -3,15 +3,10 @@
 use affekt_features::{Extractor, FeatureSpec, LogMel, Session, VoiceGate, WindowStream};
 use assert_no_alloc::assert_no_alloc;
 
-#[cfg(debug_assertions)]
 #[global_allocator]
 static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;
 
 #[test]
-#[cfg_attr(
-    not(debug_assertions),
-    ignore = "allocations are only watched in builds with debug assertions"
-)]
 fn pushing_and_resetting_does_not_allocate() {
     let spec = FeatureSpec::standard();
     for rate_hz in [
@@ -45,10 +40,6 @@ fn pushing_and_resetting_does_not_allocate() {
 }
 
 #[test]
-#[cfg_attr(
-    not(debug_assertions),
-    ignore = "allocations are only watched in builds with debug assertions"
-)]
 fn the_parts_do_not_allocate() {
     let spec = FeatureSpec::standard();
     let mut log_mel = LogMel::new(&spec).unwrap();

@@ -1,5 +1,81 @@
 //! Delays the sound, so that automation, which can only follow what has been heard, leads it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nice_plug::prelude::Enum;
+
+/// How far the sound is delayed, so that automation leads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum Align {
+    /// Not at all.
+    #[id = "off"]
+    Off,
+    /// A quarter of a second.
+    #[id = "quarter"]
+    #[name = "0.25 s"]
+    Quarter,
+    /// Half a second.
+    #[id = "half"]
+    #[name = "0.5 s"]
+    Half,
+    /// A second.
+    #[id = "one"]
+    #[name = "1 s"]
+    One,
+}
+
+impl Align {
+    /// The delay in host samples.
+    pub fn samples(self, rate_hz: f64) -> usize {
+        let seconds = match self {
+            Self::Off => 0.0,
+            Self::Quarter => 0.25,
+            Self::Half => 0.5,
+            Self::One => 1.0,
+        };
+        (seconds * rate_hz).round() as usize
+    }
+}
+
+/// Which alignment the user wants, and which is in force: latency changes only between deactivation and activation.
+/// Clones are the same slot; any thread may look.
+#[derive(Debug, Clone, Default)]
+pub struct AlignSlot {
+    shared: Arc<Shared>,
+}
+
+/// Places in the list of alignments.
+#[derive(Debug, Default)]
+struct Shared {
+    wanted: AtomicUsize,
+    in_force: AtomicUsize,
+}
+
+impl AlignSlot {
+    /// The user wants this.
+    pub fn want(&self, align: Align) {
+        self.shared.wanted.store(align.to_index(), Ordering::Release);
+    }
+
+    /// What the user wants.
+    pub fn wanted(&self) -> Align {
+        Align::from_index(self.shared.wanted.load(Ordering::Acquire))
+    }
+
+    /// At an activation: what is wanted is in force from here on. Gives which it is.
+    pub fn apply(&self) -> Align {
+        let align = self.wanted();
+        self.shared.in_force.store(align.to_index(), Ordering::Release);
+        align
+    }
+
+    /// Whether another alignment is wanted than is in force, for which the host has to restart the plugin.
+    pub fn is_outdated(&self) -> bool {
+        self.shared.wanted.load(Ordering::Acquire) != self.shared.in_force.load(Ordering::Acquire)
+    }
+}
+
 /// A delay of a fixed number of samples. What comes out is, bit for bit, what went in.
 #[derive(Debug, Default)]
 pub struct Delay {
@@ -72,6 +148,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_wanted_comes_into_force_at_an_activation() {
+        let slot = AlignSlot::default();
+        assert!(!slot.is_outdated());
+        slot.want(Align::Half);
+        assert!(slot.is_outdated());
+        assert_eq!(slot.apply().samples(48_000.0), 24_000);
+        assert!(!slot.is_outdated());
     }
 
     #[test]

@@ -251,6 +251,7 @@ mod tests {
     use affekt_models::{Model, SHIPPED_MODEL};
 
     use super::*;
+    use crate::model_choice::ModelChoice;
     use crate::singer::SingerSlot;
     use crate::testing::voice;
     use crate::worker::engine::tests::contract;
@@ -290,7 +291,7 @@ mod tests {
     }
 
     fn analysis(worker: &Arc<Worker>, spec: &FeatureSpec, rate_hz: f64, offline: bool) -> Analysis {
-        let link = Arc::new(Link::new(SingerSlot::default()));
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         worker.adopt(&link);
         let mut analysis = Analysis::new(link);
         analysis
@@ -424,7 +425,7 @@ mod tests {
         assert!(overloaded);
         // What is left of them comes late.
         let start = Instant::now();
-        while analysis.reading().late == 0 && start.elapsed() < OFFLINE_PATIENCE {
+        while analysis.reading().values.emotions[0] == 0.0 && start.elapsed() < OFFLINE_PATIENCE {
             thread::sleep(Duration::from_millis(5));
             hear(&mut analysis, &[&sound[..64]]);
         }
@@ -504,7 +505,7 @@ mod tests {
 
     #[test]
     fn without_activation_nothing_happens() {
-        let mut analysis = Analysis::new(Arc::new(Link::new(SingerSlot::default())));
+        let mut analysis = Analysis::new(Arc::new(Link::new(SingerSlot::default(), ModelChoice::default())));
         hear(&mut analysis, &[[0.5; 64]]);
         analysis.reset();
         assert_eq!(analysis.reading().values, Values::default());

@@ -10,6 +10,7 @@ mod align;
 mod analysis;
 mod editor;
 mod library;
+mod model_choice;
 mod outbox;
 mod params;
 mod playhead;

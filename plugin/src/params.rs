@@ -13,7 +13,9 @@ use affekt_models::Emotion;
 use affekt_models::automation::{Response, Settings, Silence};
 use nice_plug::prelude::*;
 
+use crate::align::{Align, AlignSlot};
 use crate::editor::{EditorLook, EditorSize};
+use crate::model_choice::ModelChoice;
 use crate::singer::SingerSlot;
 pub use dial::Dial;
 pub use lanes::LaneDials;
@@ -38,6 +40,8 @@ pub struct AffektParams {
     /// Delay of the sound behind the automation.
     #[id = "align"]
     align: EnumParam<Align>,
+    /// What of it is wanted and what is in force.
+    pub aligned: AlignSlot,
     /// Whether changes of the outputs are sent to the host.
     #[id = "parameter-events"]
     parameter_events: BoolParam,
@@ -49,6 +53,9 @@ pub struct AffektParams {
     /// The singer that was learned.
     #[persist = "singer"]
     pub singer: SingerSlot,
+    /// The model that is to run.
+    #[persist = "model"]
+    pub model: ModelChoice,
     /// Size of the editor's window.
     #[persist = "editor-size"]
     pub editor_size: EditorSize,
@@ -69,42 +76,10 @@ enum SilenceChoice {
     Fade,
 }
 
-/// How far the sound is delayed, so that automation leads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum Align {
-    /// Not at all.
-    #[id = "off"]
-    Off,
-    /// A quarter of a second.
-    #[id = "quarter"]
-    #[name = "0.25 s"]
-    Quarter,
-    /// Half a second.
-    #[id = "half"]
-    #[name = "0.5 s"]
-    Half,
-    /// A second.
-    #[id = "one"]
-    #[name = "1 s"]
-    One,
-}
-
-impl Align {
-    /// The delay in host samples.
-    pub fn samples(self, rate_hz: f64) -> usize {
-        let seconds = match self {
-            Self::Off => 0.0,
-            Self::Quarter => 0.25,
-            Self::Half => 0.5,
-            Self::One => 1.0,
-        };
-        (seconds * rate_hz).round() as usize
-    }
-}
-
 impl Default for AffektParams {
     fn default() -> Self {
         let singer = SingerSlot::default();
+        let align = AlignSlot::default();
         let learn = {
             let singer = singer.clone();
             BoolParam::new("Learn this singer", false)
@@ -118,11 +93,18 @@ impl Default for AffektParams {
                 .with_string_to_value(Arc::new(response_place)),
             sensitivity: Sensitivity::default(),
             silence: EnumParam::new("In silence", SilenceChoice::Hold),
-            align: EnumParam::new("Align", Align::Off).non_automatable(),
-            parameter_events: BoolParam::new("Send parameter changes", false).non_automatable(),
+            align: {
+                let align = align.clone();
+                EnumParam::new("Align", Align::Off)
+                    .with_callback(Arc::new(move |wanted| align.want(wanted)))
+                    .non_automatable()
+            },
+            aligned: align,
+            parameter_events: BoolParam::new("Send parameter changes", false),
             learn,
             lanes: Lanes::default(),
             singer,
+            model: ModelChoice::default(),
             editor_size: EditorSize::default(),
             editor_look: EditorLook::default(),
             format: StateFormat,
@@ -179,11 +161,6 @@ impl AffektParams {
     pub fn lane_dials(&self, place: usize) -> LaneDials<'_> {
         self.lanes.dials(place)
     }
-
-    /// How far the sound is to be delayed.
-    pub fn align(&self) -> Align {
-        self.align.value()
-    }
 }
 
 /// "0.40 s", or "integrated".
@@ -221,7 +198,7 @@ mod tests {
     #[test]
     fn without_a_choice_settings_are_the_standard() {
         assert_eq!(AffektParams::default().settings(), Settings::default());
-        assert_eq!(AffektParams::default().align(), Align::Off);
+        assert_eq!(AffektParams::default().aligned.wanted(), Align::Off);
     }
 
     #[test]
@@ -252,7 +229,7 @@ mod tests {
         assert!(settings.parameter_changes);
         let lane = settings.lanes[7];
         assert_eq!((lane.on, lane.channel, lane.number, lane.curve), (true, 15, 0, -1.0));
-        assert_eq!(params.align().samples(48_000.0), 48_000);
+        assert_eq!(params.aligned.wanted().samples(48_000.0), 48_000);
     }
 
     #[test]
@@ -287,10 +264,10 @@ mod tests {
         let fields = params.serialize_fields();
         assert_eq!(
             fields.keys().collect::<Vec<_>>(),
-            ["editor-look", "editor-size", "format", "singer"]
+            ["editor-look", "editor-size", "format", "model", "singer"]
         );
         assert_eq!(fields["format"], "2");
-        assert_eq!(fields["singer"], "null");
+        assert_eq!((fields["singer"].as_str(), fields["model"].as_str()), ("null", "null"));
         let mut newer = fields.clone();
         newer.insert("format".into(), "7".into());
         newer.insert("editor-size".into(), "[900,600]".into());

@@ -8,7 +8,7 @@ use crate::align::Delay;
 use crate::analysis::Analysis;
 use crate::editor::AffektEditor;
 use crate::outbox::Outbox;
-use crate::params::{AffektParams, Align, is_output};
+use crate::params::{AffektParams, is_output};
 use crate::playhead::Playhead;
 use crate::readout::{Readout, ReadoutWriter, readout};
 use crate::worker::Worker;
@@ -25,10 +25,9 @@ pub struct Affekt {
     playhead: Playhead,
     outbox: Arc<Outbox>,
     rate_hz: f64,
-    /// The alignment that is in force, which only an activation changes, and its delay.
-    align: Align,
+    /// The delay of the alignment that is in force.
     delay: Delay,
-    /// Whether the host was asked for a restart, for another alignment.
+    /// Whether the host was asked for a restart, for another alignment or model.
     restart_requested: bool,
     /// Held from the first activation on, so that there is one worker as long as there are instances.
     worker: Option<Arc<Worker>>,
@@ -37,8 +36,9 @@ pub struct Affekt {
 impl Default for Affekt {
     fn default() -> Self {
         let params = Arc::<AffektParams>::default();
-        let link = Arc::new(Link::new(params.singer.clone()));
+        let link = Arc::new(Link::new(params.singer.clone(), params.model.clone()));
         let (shown, readout) = readout();
+        let outbox = Outbox::for_newborn();
         Self {
             params,
             shown,
@@ -46,9 +46,8 @@ impl Default for Affekt {
             analysis: Analysis::new(link.clone()),
             link,
             playhead: Playhead::default(),
-            outbox: Outbox::for_newborn(),
+            outbox,
             rate_hz: 0.0,
-            align: Align::Off,
             delay: Delay::default(),
             restart_requested: false,
             worker: None,
@@ -87,9 +86,10 @@ impl Affekt {
         self.shown.show(reading);
     }
 
-    /// Latency changes only between deactivation and activation, so the host is asked for that.
+    /// Latency and the frames' specification change only between deactivation and activation, so the host is asked for
+    /// that.
     fn ask_for_restart(&mut self, context: &mut impl ProcessContext<Self>) {
-        let wanted = self.params.align() != self.align;
+        let wanted = self.params.aligned.is_outdated() || self.link.wants_restart();
         if wanted && !self.restart_requested {
             context.request_restart();
         }
@@ -135,10 +135,10 @@ impl Plugin for Affekt {
         context: &mut impl ActivateContext<Self>,
     ) -> bool {
         self.rate_hz = f64::from(config.sample_rate);
-        self.align = self.params.align();
+        let align = self.params.aligned.apply();
         self.restart_requested = false;
         let channels = layout.main_output_channels.map_or(0, NonZeroU32::get) as usize;
-        self.delay = Delay::new(channels, self.align.samples(self.rate_hz));
+        self.delay = Delay::new(channels, align.samples(self.rate_hz));
         context.set_latency_samples(self.delay.samples() as u32);
         let offline = config.process_mode == ProcessMode::Offline;
         let started = self.start(offline);

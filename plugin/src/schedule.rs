@@ -86,7 +86,8 @@ impl Schedule {
         let start = self.position;
         self.position += samples;
         while self.next_tick * CONTROL_TICK < self.position {
-            while let Some(&outcome) = self.pending.front()
+            // One per tick: of several that are late, each is heard.
+            if let Some(&outcome) = self.pending.front()
                 && self.due_tick(&outcome) <= self.next_tick
             {
                 self.pending.pop_front();

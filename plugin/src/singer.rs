@@ -17,26 +17,39 @@ pub struct Singer {
     window: usize,
     mel_bands: usize,
     mel_range_hz: (f32, f32),
-    totals: SessionTotals,
+    /// Voiced frames that were heard.
+    frames: u64,
+    /// Their mean log power in dB, one per mel band. In single precision, which JSON gives back to the bit.
+    mean_db: Vec<f32>,
 }
 
 impl Singer {
     /// A singer of whom `totals` was heard in features of `spec`.
-    pub fn new(spec: &FeatureSpec, totals: SessionTotals) -> Self {
+    pub fn new(spec: &FeatureSpec, totals: &SessionTotals) -> Self {
         let (sample_rate_hz, window, mel_bands, mel_range_hz) = measure(spec);
         Self {
             sample_rate_hz,
             window,
             mel_bands,
             mel_range_hz,
-            totals,
+            frames: totals.frames,
+            mean_db: totals
+                .sum_db
+                .iter()
+                .map(|sum| (sum / totals.frames.max(1) as f64) as f32)
+                .collect(),
         }
     }
 
     /// The session to hear this singer with; `None` if it was learned in other features, or cannot be.
     pub fn session(&self, spec: &FeatureSpec) -> Option<Session> {
         let learned = (self.sample_rate_hz, self.window, self.mel_bands, self.mel_range_hz);
-        (learned == measure(spec)).then(|| Session::with_totals(spec, self.totals.clone()))?
+        let frames = self.frames as f64;
+        let totals = SessionTotals {
+            frames: self.frames,
+            sum_db: self.mean_db.iter().map(|mean| f64::from(*mean) * frames).collect(),
+        };
+        (learned == measure(spec)).then(|| Session::with_totals(spec, totals))?
     }
 }
 
@@ -186,7 +199,7 @@ mod tests {
             frames,
             sum_db: vec![-30.0 * frames as f64; spec.mel_bands],
         };
-        Singer::new(&spec, totals)
+        Singer::new(&spec, &totals)
     }
 
     fn saved(slot: &SingerSlot) -> Option<Singer> {
@@ -244,7 +257,7 @@ mod tests {
         assert!(singer(40).session(&other).is_none());
         let impossible = Singer::new(
             &spec,
-            SessionTotals {
+            &SessionTotals {
                 frames: 1,
                 sum_db: vec![f64::NAN; spec.mel_bands],
             },

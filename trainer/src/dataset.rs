@@ -6,11 +6,13 @@ use rayon::prelude::*;
 use crate::clips::{ClipFrames, Dropped, add_totals, load, no_totals};
 use crate::corpora::Clip;
 use crate::recipe::Recipe;
-use crate::samples::{FrontEnd, Sampler};
+use crate::samples::{FrontEnd, Representation, Sampler};
 use crate::scaler::{Moments, StandardScaler};
-use crate::split::{Side, SpeakerSplit, SplitError};
+use crate::split::{Side, SpeakerSplit};
+use crate::targets::{label, shares};
 
-/// Training and validation clips with their front end. Test speakers are not even decoded.
+/// Training and validation clips with their front end. Test speakers' clips are only compared with the others: a
+/// recording that occurs under two speakers' names is nobody's.
 #[derive(Debug)]
 pub struct Dataset {
     /// Clips of training speakers.
@@ -30,28 +32,42 @@ pub struct Dataset {
 /// Why there is nothing to train on.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    /// The speakers cannot be divided.
-    #[error(transparent)]
-    Split(#[from] SplitError),
     /// The features cannot be computed.
     #[error(transparent)]
     Features(#[from] FeatureError),
+    /// A speaker that the split does not know.
+    #[error("speaker {0} was not there when the speakers were divided: give the same recordings, or start a new run")]
+    Unknown(String),
     /// No clip is left.
     #[error("no usable clip is left to {0}: see the reasons above")]
     Nothing(&'static str),
 }
 
 impl Dataset {
-    /// Divides the speakers, loads the clips and fits the front end; `on_clip` is called after each decoded clip.
-    pub fn load(clips: Vec<Clip>, recipe: &Recipe, seed: u64, on_clip: impl Fn() + Sync) -> Result<Self, DatasetError> {
-        let speakers = clips.iter().map(|clip| clip.speaker.as_str());
-        let split = SpeakerSplit::draw(speakers, &recipe.split, seed)?;
-        let used = clips
-            .into_iter()
-            .filter(|clip| split.side(&clip.speaker) != Some(Side::Test))
-            .collect();
+    /// Loads the clips and fits the front end; `split` says who is on which side. `on_clip` is called after each clip.
+    pub fn load(
+        clips: Vec<Clip>,
+        recipe: &Recipe,
+        split: SpeakerSplit,
+        seed: u64,
+        on_clip: impl Fn() + Sync,
+    ) -> Result<Self, DatasetError> {
+        if let Some(clip) = clips.iter().find(|clip| split.side(&clip.speaker).is_none()) {
+            return Err(DatasetError::Unknown(clip.speaker.clone()));
+        }
         let mut spec = FeatureSpec::standard();
-        let loaded = load(used, &spec, on_clip)?;
+        let mut loaded = load(clips, &spec, on_clip)?;
+        loaded
+            .clips
+            .retain(|clip| split.side(&clip.clip.speaker) != Some(Side::Test));
+        let without = loaded.clips.extract_if(.., |clip| {
+            !is_labelled(&clip.clip, split.side(&clip.clip.speaker), recipe)
+        });
+        let without = without.map(|clip| Dropped {
+            path: clip.clip.path,
+            reason: "listeners gave it no votes, or no emotion has the most".into(),
+        });
+        loaded.dropped.extend(without);
         let (train, validation): (Vec<_>, Vec<_>) = loaded
             .clips
             .into_iter()
@@ -75,14 +91,21 @@ impl Dataset {
         })
     }
 
-    /// Number of decoded clips there will be for these clips under the recipe's split.
-    pub fn clips_to_decode(clips: &[Clip], recipe: &Recipe, seed: u64) -> Result<usize, SplitError> {
-        let speakers = clips.iter().map(|clip| clip.speaker.as_str());
-        let split = SpeakerSplit::draw(speakers, &recipe.split, seed)?;
-        let used = clips
-            .iter()
-            .filter(|clip| split.side(&clip.speaker) != Some(Side::Test));
-        Ok(used.count())
+    /// Contents of all clips, sorted: what the network has heard.
+    pub fn contents(&self) -> Vec<u64> {
+        let all = self.train.iter().chain(&self.validation);
+        let mut contents: Vec<_> = all.map(|clip| clip.content).collect();
+        contents.sort_unstable();
+        contents
+    }
+}
+
+/// Whether the recipe's kind of label exists for the clip: to learn from, or to be judged by.
+fn is_labelled(clip: &Clip, side: Option<Side>, recipe: &Recipe) -> bool {
+    let training = &recipe.training;
+    match side {
+        Some(Side::Train) => shares(clip, training.labels, training.vote_share).is_some(),
+        _ => label(clip, training.labels).is_some(),
     }
 }
 
@@ -103,18 +126,19 @@ fn fit_scaler(
     recipe: &Recipe,
     seed: u64,
 ) -> Result<StandardScaler, FeatureError> {
-    let sampler = Sampler::new(clips, spec, &recipe.window, &recipe.sampling, seed);
-    let front_end = FrontEnd::new(spec)?;
-    let parts: Vec<Moments> = (0..clips.len())
-        .into_par_iter()
-        .map(|clip| {
-            let mut moments = Moments::new(spec.coefficients);
-            moments.observe(&front_end.features(&clips[clip], &sampler.training(clip, 0)));
+    let sampler = Sampler::new(clips, spec, recipe, seed);
+    let front_end = FrontEnd::new(spec, Representation::of(&recipe.network))?;
+    let parts: Vec<Moments> = sampler
+        .epoch(0)
+        .par_iter()
+        .map(|sample| {
+            let mut moments = Moments::new(front_end.width());
+            moments.observe(&front_end.features(&clips[sample.clip], sample));
             moments
         })
         .collect();
-    // Added in the order of the clips, so that the result does not depend on the threads.
-    let mut all = Moments::new(spec.coefficients);
+    // Added in the order of the samples, so that the result does not depend on the threads.
+    let mut all = Moments::new(front_end.width());
     for part in &parts {
         all.merge(part);
     }

@@ -1,20 +1,29 @@
 //! Measures an exported model the way the plugin runs it: each clip streamed from its start, the last voiced
 //! window's probabilities.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use affekt_features::{FeatureError, Frame, Session, SessionTotals, WindowStream};
 use affekt_models::{Contract, EMOTIONS, Emotion, Model, ModelError};
+use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::clips::{ClipFrames, add_totals, no_totals};
-use crate::metrics::Metrics;
+use crate::metrics::{Bin, Metrics, most_probable, reliability};
+use crate::recipe::Labels;
 use crate::seed::{Purpose, stream, text_key};
+use crate::targets::label;
 
 /// What a warm session has heard of the speaker's other clips at least, in seconds.
 pub const WARM_SESSION_S: f64 = 30.0;
+
+/// Draws of the bootstrap.
+pub const BOOTSTRAP_DRAWS: u64 = 1_000;
+
+/// Points of the risk–coverage curve.
+const COVERAGE_POINTS: usize = 20;
 
 /// What the session has heard before each clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,11 +35,32 @@ pub enum SessionState {
     Cold,
 }
 
+/// What a model said of one clip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heard {
+    /// The clip's file name.
+    pub file: String,
+    /// Who speaks.
+    pub speaker: String,
+    /// From which corpus.
+    pub corpus: String,
+    /// What it counts as, by name.
+    pub emotion: String,
+    /// Calibrated probabilities in output order.
+    pub probabilities: [f32; 6],
+    /// Whether there was a voiced window.
+    pub voiced: bool,
+}
+
 /// Figures of a model over clips.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Sessions before the clips.
     pub session: SessionState,
+    /// What the clips count as: what was acted, or what most listeners heard.
+    #[serde(default)]
+    pub labels: Labels,
     /// Figures over all clips.
     #[serde(flatten)]
     pub metrics: Metrics,
@@ -40,6 +70,40 @@ pub struct Evaluation {
     pub without_voiced_window: usize,
     /// UAR of each corpus.
     pub uar_by_corpus: BTreeMap<String, f64>,
+    /// 95 % intervals of `uar`, `accuracy`, `macro_f1` and `ece`, over draws of speakers with replacement.
+    #[serde(default)]
+    pub intervals: BTreeMap<String, [f64; 2]>,
+    /// What always naming the most frequent emotion of these clips gives.
+    #[serde(default)]
+    pub majority: Option<Summary>,
+    /// Figures of each speaker.
+    #[serde(default)]
+    pub by_speaker: BTreeMap<String, Summary>,
+    /// Figures of each corpus.
+    #[serde(default)]
+    pub by_corpus: BTreeMap<String, Summary>,
+    /// Bins of equal width over the confidence, empty ones left out.
+    #[serde(default)]
+    pub reliability: Vec<Bin>,
+    /// Share of the clips that are answered when the least sure are left out, and the share of these answers that is
+    /// wrong.
+    #[serde(default)]
+    pub risk_coverage: Vec<[f64; 2]>,
+    /// Mean risk over all coverages.
+    #[serde(default)]
+    pub mean_risk: f64,
+}
+
+/// Few figures over some of the clips.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Number of clips.
+    pub clips: usize,
+    /// Unweighted average recall over the emotions that occur.
+    pub uar: f64,
+    /// Share of the clips that are right.
+    pub accuracy: f64,
 }
 
 /// Why a model cannot be evaluated.
@@ -54,60 +118,172 @@ pub enum EvaluationError {
 }
 
 /// Runs the model over clips that were analysed under its own specification; `on_clip` is called after each.
-/// `onnx` is the model's file.
-pub fn evaluate(
+/// `onnx` is the model's file. Clips that `labels` says nothing of are passed over.
+pub fn listen(
     onnx: &[u8],
     clips: &[ClipFrames],
     session: SessionState,
+    labels: Labels,
     seed: u64,
     on_clip: impl Fn() + Sync,
-) -> Result<Evaluation, EvaluationError> {
+) -> Result<Vec<Heard>, EvaluationError> {
     let contract = Model::from_bytes(onnx)?.contract().clone();
     let mut by_speaker: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, clip) in clips.iter().enumerate() {
         by_speaker.entry(&clip.clip.speaker).or_default().push(place);
     }
-    let results: Vec<([f32; 6], bool)> = (0..clips.len())
+    let labelled = (0..clips.len()).filter_map(|place| Some((place, label(&clips[place].clip, labels)?)));
+    let labelled: Vec<(usize, usize)> = labelled.collect();
+    labelled
         .into_par_iter()
         .map_init(
             || Model::from_bytes(onnx),
-            |model, place| {
+            |model, (place, label)| {
                 let model = model.as_mut().map_err(|error| error.clone())?;
+                let clip = &clips[place];
                 let before = match session {
                     SessionState::Cold => no_totals(&contract.features),
                     SessionState::Warm => {
-                        let own = &by_speaker[clips[place].clip.speaker.as_str()];
+                        let own = &by_speaker[clip.clip.speaker.as_str()];
                         warm_session(clips, own, place, &contract, seed)
                     }
                 };
-                let result = hear(model, &contract, &clips[place], before);
+                let (probabilities, voiced) = hear(model, &contract, clip, before)?;
                 on_clip();
-                result
+                let file = clip.clip.path.file_name().unwrap_or_default();
+                Ok(Heard {
+                    file: file.to_string_lossy().into_owned(),
+                    speaker: clip.clip.speaker.clone(),
+                    corpus: clip.clip.corpus.into(),
+                    emotion: EMOTIONS[label].name().into(),
+                    probabilities,
+                    voiced,
+                })
             },
         )
-        .collect::<Result<_, EvaluationError>>()?;
+        .collect()
+}
 
-    let scored: Vec<([f32; 6], Emotion)> = results
-        .iter()
-        .zip(clips)
-        .map(|((probabilities, _), clip)| (*probabilities, clip.clip.emotion))
-        .collect();
-    let corpora: BTreeSet<&str> = clips.iter().map(|clip| clip.clip.corpus).collect();
-    let uar_by_corpus = corpora
-        .into_iter()
-        .map(|corpus| {
-            let own = scored.iter().zip(clips).filter(|(_, clip)| clip.clip.corpus == corpus);
-            let own: Vec<_> = own.map(|(result, _)| *result).collect();
-            (corpus.to_string(), Metrics::new(&own).uar)
+impl Evaluation {
+    /// All figures of what a model said. `seed` is that of the bootstrap.
+    pub fn new(heard: &[Heard], session: SessionState, labels: Labels, seed: u64) -> Self {
+        let all: Vec<Scored> = heard.iter().filter_map(scored).collect();
+        let metrics = Metrics::new(&all);
+        let by = |name: fn(&Heard) -> &str| {
+            let mut groups: BTreeMap<String, Vec<Scored>> = BTreeMap::new();
+            for heard in heard {
+                groups.entry(name(heard).into()).or_default().extend(scored(heard));
+            }
+            groups
+        };
+        let by_speaker = by(|heard| &heard.speaker);
+        let by_corpus = summaries(&by(|heard| &heard.corpus));
+        let (risk_coverage, mean_risk) = risk_coverage(&all);
+        Self {
+            session,
+            labels,
+            speakers: by_speaker.len(),
+            without_voiced_window: heard.iter().filter(|heard| !heard.voiced).count(),
+            uar_by_corpus: by_corpus
+                .iter()
+                .map(|(corpus, summary)| (corpus.clone(), summary.uar))
+                .collect(),
+            intervals: intervals(&by_speaker, seed),
+            majority: majority(&metrics),
+            by_speaker: summaries(&by_speaker),
+            by_corpus,
+            reliability: reliability(&all),
+            risk_coverage,
+            mean_risk,
+            metrics,
+        }
+    }
+}
+
+type Scored = ([f32; 6], Emotion);
+
+fn scored(heard: &Heard) -> Option<Scored> {
+    Some((heard.probabilities, Emotion::from_name(&heard.emotion)?))
+}
+
+fn summaries(groups: &BTreeMap<String, Vec<Scored>>) -> BTreeMap<String, Summary> {
+    let summary = |own: &Vec<Scored>| {
+        let metrics = Metrics::new(own);
+        Summary {
+            clips: metrics.clips,
+            uar: metrics.uar,
+            accuracy: metrics.accuracy,
+        }
+    };
+    groups.iter().map(|(name, own)| (name.clone(), summary(own))).collect()
+}
+
+fn majority(metrics: &Metrics) -> Option<Summary> {
+    let counts: Vec<usize> = metrics.confusion.iter().map(|row| row.iter().sum()).collect();
+    let (most, classes) = (*counts.iter().max()?, counts.iter().filter(|count| **count > 0).count());
+    (classes > 0).then(|| Summary {
+        clips: metrics.clips,
+        uar: 1.0 / classes as f64,
+        accuracy: most as f64 / metrics.clips as f64,
+    })
+}
+
+/// Percentile bootstrap over speakers, whose clips belong together (Efron and Tibshirani, 1993).
+fn intervals(by_speaker: &BTreeMap<String, Vec<Scored>>, seed: u64) -> BTreeMap<String, [f64; 2]> {
+    const LEVELS: [f64; 2] = [0.025, 0.975];
+    let speakers: Vec<&Vec<Scored>> = by_speaker.values().collect();
+    if speakers.len() < 2 {
+        return BTreeMap::new();
+    }
+    let draws: Vec<Metrics> = (0..BOOTSTRAP_DRAWS)
+        .into_par_iter()
+        .map(|draw| {
+            let mut random = stream(seed, Purpose::Bootstrap, draw, 0);
+            let drawn = (0..speakers.len()).map(|_| speakers[random.random_range(0..speakers.len())]);
+            Metrics::new(&drawn.flatten().copied().collect::<Vec<_>>())
         })
         .collect();
-    Ok(Evaluation {
-        session,
-        metrics: Metrics::new(&scored),
-        speakers: by_speaker.len(),
-        without_voiced_window: results.iter().filter(|(_, voiced)| !voiced).count(),
-        uar_by_corpus,
+    let column = |figure: fn(&Metrics) -> f64| draws.iter().map(figure).collect::<Vec<f64>>();
+    [
+        ("uar", column(|metrics| metrics.uar)),
+        ("accuracy", column(|metrics| metrics.accuracy)),
+        ("macro_f1", column(|metrics| metrics.macro_f1)),
+        ("ece", column(|metrics| metrics.ece)),
+    ]
+    .into_iter()
+    .map(|(name, mut values)| {
+        values.sort_by(f64::total_cmp);
+        let place = |level: f64| (level * (values.len() - 1) as f64).round() as usize;
+        (name.to_string(), LEVELS.map(|level| values[place(level)]))
     })
+    .collect()
+}
+
+/// The curve at equally spaced coverages, and its mean over all clips.
+fn risk_coverage(scored: &[Scored]) -> (Vec<[f64; 2]>, f64) {
+    let mut answers: Vec<(f32, bool)> = scored
+        .iter()
+        .map(|(probabilities, emotion)| {
+            let best = most_probable(probabilities);
+            (probabilities[best], best == emotion.index())
+        })
+        .collect();
+    answers.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut wrong = 0;
+    let risks: Vec<f64> = answers
+        .iter()
+        .enumerate()
+        .map(|(place, (_, right))| {
+            wrong += usize::from(!right);
+            wrong as f64 / (place + 1) as f64
+        })
+        .collect();
+    let clips = risks.len();
+    let points = (1..=COVERAGE_POINTS)
+        .map(|point| (clips * point).div_ceil(COVERAGE_POINTS))
+        .filter(|count| *count > 0)
+        .map(|count| [count as f64 / clips as f64, risks[count - 1]]);
+    (points.collect(), risks.iter().sum::<f64>() / clips.max(1) as f64)
 }
 
 /// Other clips of the speaker, drawn once per clip, until they make up [`WARM_SESSION_S`].
@@ -159,5 +335,85 @@ fn hear(
         Some((features, voiced)) => Ok((model.run(&features)?.probabilities, voiced)),
         // Too short for a window: the model has said nothing.
         None => Ok(([1.0 / EMOTIONS.len() as f32; 6], false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(speaker: &str, emotion: Emotion, said: Emotion, confidence: f32) -> Heard {
+        let mut probabilities = [(1.0 - confidence) / 5.0; 6];
+        probabilities[said.index()] = confidence;
+        Heard {
+            file: "clip.wav".into(),
+            speaker: speaker.into(),
+            corpus: speaker.split('/').next().unwrap().into(),
+            emotion: emotion.name().into(),
+            probabilities,
+            voiced: true,
+        }
+    }
+
+    fn example() -> Evaluation {
+        use Emotion::{Angry, Sad};
+        let heard = [
+            heard("a/1", Angry, Angry, 0.9),
+            heard("a/1", Angry, Angry, 0.8),
+            heard("a/1", Sad, Angry, 0.5),
+            heard("a/2", Sad, Sad, 0.7),
+            heard("b/1", Sad, Sad, 0.6),
+            heard("b/1", Angry, Sad, 0.4),
+        ];
+        Evaluation::new(&heard, SessionState::Warm, Labels::Acted, 1)
+    }
+
+    #[test]
+    fn groups_and_baseline_equal_those_counted_by_hand() {
+        let evaluation = example();
+        assert_eq!((evaluation.metrics.clips, evaluation.speakers), (6, 3));
+        let first = &evaluation.by_speaker["a/1"];
+        assert_eq!((first.clips, first.uar), (3, 0.5));
+        assert!((first.accuracy - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(evaluation.by_corpus["b"].accuracy, 0.5);
+        assert_eq!(evaluation.uar_by_corpus["a"], evaluation.by_corpus["a"].uar);
+        let majority = evaluation.majority.as_ref().unwrap();
+        assert_eq!((majority.uar, majority.accuracy), (0.5, 0.5));
+    }
+
+    #[test]
+    fn the_surest_answers_carry_the_least_risk() {
+        let evaluation = example();
+        let curve = &evaluation.risk_coverage;
+        assert_eq!(curve[0], [1.0 / 6.0, 0.0]);
+        assert_eq!(curve.last(), Some(&[1.0, 2.0 / 6.0]));
+        // Right, right, right, right, wrong, wrong, by confidence.
+        let expected = (0.0 + 0.0 + 0.0 + 0.0 + 1.0 / 5.0 + 2.0 / 6.0) / 6.0;
+        assert!((evaluation.mean_risk - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn intervals_hold_the_figure_and_repeat() {
+        let evaluation = example();
+        for (name, figure) in [
+            ("uar", evaluation.metrics.uar),
+            ("accuracy", evaluation.metrics.accuracy),
+        ] {
+            let [low, high] = evaluation.intervals[name];
+            assert!(
+                low <= figure && figure <= high && low < high,
+                "{name}: {low} {figure} {high}"
+            );
+        }
+        assert_eq!(evaluation, example());
+        let json = serde_json::to_string(&evaluation).unwrap();
+        assert_eq!(serde_json::from_str::<Evaluation>(&json).unwrap(), evaluation);
+    }
+
+    #[test]
+    fn nothing_heard_gives_no_figures() {
+        let evaluation = Evaluation::new(&[], SessionState::Cold, Labels::Acted, 1);
+        assert!(evaluation.majority.is_none() && evaluation.risk_coverage.is_empty());
+        assert_eq!((evaluation.metrics.clips, evaluation.mean_risk), (0, 0.0));
     }
 }

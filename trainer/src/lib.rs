@@ -2,9 +2,12 @@
 //!
 //! The command line `affekt-trainer` is a thin layer over this library.
 
+pub mod augmentation;
+mod average;
 pub mod calibration;
 pub mod card;
 pub mod clips;
+mod convolution;
 pub mod corpora;
 pub mod dataset;
 pub mod date;
@@ -16,12 +19,16 @@ pub mod metrics;
 pub mod network;
 mod norm_pool;
 pub mod optimize;
+mod product;
 pub mod recipe;
+pub mod report;
 pub mod run_folder;
 pub mod samples;
 pub mod scaler;
 mod seed;
+mod simd;
 pub mod split;
 #[cfg(test)]
 mod synthetic;
+pub mod targets;
 pub mod training;

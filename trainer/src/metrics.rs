@@ -33,18 +33,12 @@ impl Metrics {
     /// From each clip's probabilities and acted emotion.
     pub fn new(results: &[([f32; CLASSES], Emotion)]) -> Self {
         let mut confusion = [[0; CLASSES]; CLASSES];
-        let mut bins = [(0_usize, 0.0_f64, 0_usize); CALIBRATION_BINS];
         for (probabilities, emotion) in results {
-            let best = most_probable(probabilities);
-            confusion[emotion.index()][best] += 1;
-            let confidence = f64::from(probabilities[best]);
-            let bin = ((confidence * CALIBRATION_BINS as f64) as usize).min(CALIBRATION_BINS - 1);
-            bins[bin].0 += 1;
-            bins[bin].1 += confidence;
-            bins[bin].2 += usize::from(best == emotion.index());
+            confusion[emotion.index()][most_probable(probabilities)] += 1;
         }
         let clips = results.len();
-        let gaps = bins.iter().map(|(_, sum, correct)| (sum - *correct as f64).abs());
+        let bins = reliability(results).into_iter();
+        let gaps = bins.map(|bin| bin.clips as f64 * (bin.confidence - bin.accuracy).abs());
         let ece = share(gaps.sum(), clips);
 
         let mut per_class_recall = [None; CLASSES];
@@ -92,6 +86,39 @@ impl Metrics {
         }
         text
     }
+}
+
+/// Clips of similar confidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bin {
+    /// Mean of their largest probability.
+    pub confidence: f64,
+    /// Share of them that is right.
+    pub accuracy: f64,
+    /// Number of clips.
+    pub clips: usize,
+}
+
+/// The [`CALIBRATION_BINS`] bins of equal width over the confidence that are not empty.
+pub fn reliability(results: &[([f32; CLASSES], Emotion)]) -> Vec<Bin> {
+    let mut sums = [(0_usize, 0.0_f64, 0_usize); CALIBRATION_BINS];
+    for (probabilities, emotion) in results {
+        let best = most_probable(probabilities);
+        let confidence = f64::from(probabilities[best]);
+        let bin = ((confidence * CALIBRATION_BINS as f64) as usize).min(CALIBRATION_BINS - 1);
+        sums[bin].0 += 1;
+        sums[bin].1 += confidence;
+        sums[bin].2 += usize::from(best == emotion.index());
+    }
+    sums.into_iter()
+        .filter(|(clips, _, _)| *clips > 0)
+        .map(|(clips, confidence, right)| Bin {
+            confidence: confidence / clips as f64,
+            accuracy: right as f64 / clips as f64,
+            clips,
+        })
+        .collect()
 }
 
 /// Place of the largest probability.

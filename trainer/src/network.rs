@@ -1,55 +1,46 @@
-//! The design card's network: convolution, batch normalisation, ReLU, max-pool, LSTM layers, last state,
-//! fully connected with ReLU and dropout, six logits.
+//! The networks: a convolutional front, LSTM layers, pooling over time, a fully connected layer, six logits.
 //!
-//! All tensors are time-major, `[frames, batch, …]`, so that the convolution and the LSTM's input products are
-//! each one large matrix product.
+//! All tensors are time-major, `[frames, batch, …]`, so that convolutions and the LSTM's input products are each one
+//! large matrix product.
+
+mod front;
+mod initializer;
+mod pooling;
+mod recurrent;
 
 use burn::module::{Module, Param};
-use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::lstm;
-use crate::norm_pool::norm_pool;
-use crate::recipe::NetworkRecipe;
-use crate::seed::{Purpose, stream};
+pub use front::{Block, BlockFront, Front, Projection, TimeFront};
+pub use pooling::VARIANCE_FLOOR;
+pub use recurrent::{Direction, LstmLayer};
+
+use crate::recipe::{NetworkRecipe, Pooling};
+use initializer::Initializer;
 
 /// Number of emotions.
 pub const CLASSES: usize = affekt_models::EMOTIONS.len();
 
-/// Bias that the forget gates start with, so that the layers remember at first
-/// (Jozefowicz, Zaremba and Sutskever, 2015).
-const FORGET_BIAS: f32 = 1.0;
-
 /// The network.
 #[derive(Module, Debug)]
 pub struct Network {
-    /// Convolution, `[kernel · coefficients, filters]`, kernel position major.
-    pub conv: Param<Tensor<2>>,
-    /// Normalisation of the filters.
-    pub norm: BatchNorm,
+    /// What comes first.
+    pub front: Front,
     /// Recurrent layers.
     pub lstm: Vec<LstmLayer>,
+    /// Scores each step for attention, one score per head.
+    pub attention: Option<Affine>,
     /// Fully connected layer.
-    pub dense: Affine,
+    pub dense: Option<Affine>,
     /// Logits.
     pub output: Affine,
-    kernel: usize,
-    pool: usize,
+    #[module(skip)]
+    pooling: Pooling,
+    lstm_dropout: f64,
     dropout: f64,
-}
-
-/// One LSTM layer; gates in the order of `lstm`.
-#[derive(Module, Debug)]
-pub struct LstmLayer {
-    /// Weights of the input, `[inputs, 4·units]`.
-    pub input: Param<Tensor<2>>,
-    /// Weights of the state before, `[units, 4·units]`.
-    pub recurrent: Param<Tensor<2>>,
-    /// Bias, `[4·units]`.
-    pub bias: Param<Tensor<1>>,
 }
 
 /// `x · weight + bias`.
@@ -61,129 +52,83 @@ pub struct Affine {
     pub bias: Param<Tensor<1>>,
 }
 
-/// Draws initial weights, uniform within ± one over the root of the number of inputs.
-struct Initializer<'a> {
-    random: ChaCha8Rng,
-    device: &'a Device,
-}
-
-impl Initializer<'_> {
-    fn values(&mut self, count: usize, inputs: usize) -> Vec<f32> {
-        let bound = 1.0 / (inputs as f32).sqrt();
-        (0..count).map(|_| self.random.random_range(-bound..bound)).collect()
-    }
-
-    fn matrix(&mut self, rows: usize, columns: usize, inputs: usize) -> Param<Tensor<2>> {
-        let data = TensorData::new(self.values(rows * columns, inputs), [rows, columns]);
-        Param::from_data(data, self.device)
-    }
-
-    fn affine(&mut self, inputs: usize, outputs: usize) -> Affine {
-        Affine {
-            weight: self.matrix(inputs, outputs, inputs),
-            bias: Param::from_data(TensorData::new(self.values(outputs, inputs), [outputs]), self.device),
-        }
-    }
-
-    fn lstm(&mut self, inputs: usize, units: usize) -> LstmLayer {
-        let mut bias = vec![0.0; 4 * units];
-        bias[units..2 * units].fill(FORGET_BIAS);
-        LstmLayer {
-            input: self.matrix(inputs, 4 * units, units),
-            recurrent: self.matrix(units, 4 * units, units),
-            bias: Param::from_data(TensorData::new(bias, [4 * units]), self.device),
-        }
-    }
-}
-
 impl Network {
-    /// A network with weights drawn from `seed`, the same on every backend.
-    pub fn new(recipe: &NetworkRecipe, coefficients: usize, seed: u64, device: &Device) -> Self {
-        let mut draw = Initializer {
-            random: stream(seed, Purpose::Weights, 0, 0),
-            device,
-        };
-        let taps = recipe.conv_kernel * coefficients;
-        let conv = draw.matrix(taps, recipe.conv_filters, taps);
+    /// A network for `inputs` values per frame, with weights drawn from `seed`, the same on every backend.
+    pub fn new(recipe: &NetworkRecipe, inputs: usize, seed: u64, device: &Device) -> Self {
+        let mut draw = Initializer::new(seed, device);
+        let front = Front::new(recipe, inputs, &mut draw);
+        let layer_width = recipe.lstm_units * if recipe.bidirectional { 2 } else { 1 };
         let lstm = (0..recipe.lstm_layers)
             .map(|layer| {
-                let inputs = if layer == 0 {
-                    recipe.conv_filters
-                } else {
-                    recipe.lstm_units
-                };
-                draw.lstm(inputs, recipe.lstm_units)
+                let inputs = if layer == 0 { recipe.front_width() } else { layer_width };
+                LstmLayer::new(inputs, recipe.lstm_units, recipe.bidirectional, &mut draw)
             })
             .collect();
+        let width = recipe.sequence_width();
+        let (attends, deviates) = match recipe.pooling {
+            Pooling::Last | Pooling::Mean => (false, false),
+            Pooling::Attention => (true, false),
+            Pooling::AttentionDeviation => (true, true),
+        };
+        let pooled = if deviates { 2 * width } else { width };
+        let attention = attends.then(|| draw.affine(width, recipe.heads));
+        let dense = (recipe.dense_units > 0).then(|| draw.affine(pooled, recipe.dense_units));
+        let last = if recipe.dense_units > 0 {
+            recipe.dense_units
+        } else {
+            pooled
+        };
         Self {
-            conv,
-            norm: BatchNormConfig::new(recipe.conv_filters).init(device),
+            front,
             lstm,
-            dense: draw.affine(recipe.lstm_units, recipe.dense_units),
-            output: draw.affine(recipe.dense_units, CLASSES),
-            kernel: recipe.conv_kernel,
-            pool: recipe.pool,
+            attention,
+            dense,
+            output: draw.affine(last, CLASSES),
+            pooling: recipe.pooling,
+            lstm_dropout: recipe.lstm_dropout,
             dropout: recipe.dropout,
         }
     }
 
-    /// Frames per max-pool.
-    pub fn pool(&self) -> usize {
-        self.pool
+    /// How the sequence becomes one vector.
+    pub fn pooling(&self) -> Pooling {
+        self.pooling
     }
 
-    /// Logits `[batch, 6]` of scaled features `[frames, batch, coefficients]`, at least one pool of frames.
-    /// With `dropout`, the dense layer's outputs are thinned by it.
-    pub fn forward(&self, features: Tensor<3>, dropout: Option<&mut ChaCha8Rng>) -> Tensor<2> {
-        let [frames, batch, _] = features.dims();
-        let pools = frames / self.pool;
+    /// The device that its weights are on.
+    pub fn device(&self) -> Device {
+        self.output.bias.val().device()
+    }
 
-        let taps = self.taps(features, pools * self.pool);
-        let mut sequence = norm_pool(&self.norm, taps.matmul(self.conv.val()), self.pool, batch);
-
+    /// Logits `[batch, 6]` of scaled features `[frames, batch, inputs]`, at least one pool of frames.
+    /// With `dropout`, what the recipe says is thinned by it.
+    pub fn forward(&self, features: Tensor<3>, mut dropout: Option<&mut ChaCha8Rng>) -> Tensor<2> {
+        let batch = features.dims()[1];
+        let mut sequence = self.front.forward(features, dropout.as_deref_mut());
+        let steps = sequence.dims()[0] / batch;
         let mut last = None;
-        for layer in &self.lstm {
-            let units = layer.recurrent.dims()[0];
-            let gates = sequence.matmul(layer.input.val()) + layer.bias.val().unsqueeze();
-            let hidden = lstm::sequence(gates.reshape([pools, batch, 4 * units]), layer.recurrent.val());
-            last = Some(hidden.clone().narrow(0, pools - 1, 1).reshape([batch, units]));
-            sequence = hidden.reshape([pools * batch, units]);
+        for (place, layer) in self.lstm.iter().enumerate() {
+            if place > 0 {
+                sequence = thin(sequence, self.lstm_dropout, dropout.as_deref_mut());
+            }
+            let (states, newest) = layer.forward(sequence, steps, batch);
+            sequence = states;
+            last = Some(newest);
         }
-        let state = last.expect("a recipe has at least one LSTM layer");
-
-        let mut dense = relu(self.dense.forward(state));
-        if let Some(random) = dropout {
-            dense = dense.clone() * self.dropout_mask(random, dense.dims(), &dense.device());
-        }
-        self.output.forward(dense)
-    }
-
-    /// The frames each filter sees, zero outside the input: `[frames · batch, kernel · coefficients]`, first `frames`.
-    fn taps(&self, features: Tensor<3>, frames: usize) -> Tensor<2> {
-        let [all_frames, batch, coefficients] = features.dims();
-        let margin = self.kernel / 2;
-        let edge = Tensor::<3>::zeros([margin, batch, coefficients], &features.device());
-        let padded = Tensor::cat(vec![edge.clone(), features, edge], 0);
-        debug_assert!(frames <= all_frames);
-        let shifted = (0..self.kernel)
-            .map(|tap| padded.clone().narrow(0, tap, frames))
-            .collect();
-        Tensor::cat(shifted, 2).reshape([frames * batch, self.kernel * coefficients])
-    }
-
-    /// Zero with the probability of dropout, else its inverse keep probability.
-    fn dropout_mask(&self, random: &mut ChaCha8Rng, dims: [usize; 2], device: &Device) -> Tensor<2> {
-        let keep = (1.0 - self.dropout) as f32;
-        let mask: Vec<f32> = (0..dims[0] * dims[1])
-            .map(|_| {
-                if random.random_bool(self.dropout) {
-                    0.0
-                } else {
-                    1.0 / keep
-                }
-            })
-            .collect();
-        Tensor::from_data(TensorData::new(mask, dims), device)
+        let pooled = match self.pooling {
+            Pooling::Last => last.unwrap_or_else(|| pooling::last(sequence, batch)),
+            Pooling::Mean => pooling::mean(sequence, batch),
+            Pooling::Attention | Pooling::AttentionDeviation => {
+                let attention = self.attention.as_ref().expect("a network that attends has scores");
+                let scores = attention.forward(sequence.clone());
+                pooling::attention(sequence, scores, batch, self.pooling == Pooling::AttentionDeviation)
+            }
+        };
+        let vector = match &self.dense {
+            Some(dense) => relu(dense.forward(pooled)),
+            None => pooled,
+        };
+        self.output.forward(thin(vector, self.dropout, dropout))
     }
 }
 
@@ -191,4 +136,18 @@ impl Affine {
     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         input.matmul(self.weight.val()) + self.bias.val().unsqueeze()
     }
+}
+
+/// Silences a share of the values and makes up for it in the others; nothing without `random`.
+fn thin(values: Tensor<2>, share: f64, random: Option<&mut ChaCha8Rng>) -> Tensor<2> {
+    let Some(random) = random.filter(|_| share > 0.0) else {
+        return values;
+    };
+    let dims = values.dims();
+    let keep = (1.0 - share) as f32;
+    let mask: Vec<f32> = (0..dims[0] * dims[1])
+        .map(|_| if random.random_bool(share) { 0.0 } else { 1.0 / keep })
+        .collect();
+    let mask = Tensor::from_data(TensorData::new(mask, dims), &values.device());
+    values * mask
 }

@@ -1,4 +1,4 @@
-//! Batch normalisation, max-pool over time and ReLU as a single differentiable operation.
+//! Batch normalisation, max-pool over time and bands, and ReLU as a single differentiable operation.
 //!
 //! The convolution's output is by far the network's largest tensor; burn's operations pass over it some thirty
 //! times per training step. [`train`] does so five times on burn's Flex backend; elsewhere it is composed of
@@ -21,34 +21,48 @@ use burn::tensor::activation::relu;
 use crate::flex::{from_floats, runs_on_flex, to_floats};
 use kernel::{NormPool, Shape};
 
-/// Normalises `[pools · pool · batch, filters]` (time first) by `norm`, takes the maximum of each `pool` neighbouring
-/// frames, and rectifies: `[pools · batch, filters]`. On an autodiff device the batch's own statistics are used, and
-/// `norm`'s running ones updated.
-pub fn norm_pool(norm: &BatchNorm, input: Tensor<2>, pool: usize, batch: usize) -> Tensor<2> {
+/// Sizes of the pools.
+#[derive(Debug, Clone, Copy)]
+pub struct Pools {
+    /// Frames per pool.
+    pub frames: usize,
+    /// Neighbouring rows of a frame per pool.
+    pub bands: usize,
+    /// Rows per frame: members of the batch times bands.
+    pub rows: usize,
+}
+
+/// Normalises `[frames · rows, filters]` (time first) by `norm`, takes the maximum of each pool of neighbouring frames
+/// and bands, and rectifies: `[frames / pool · rows / band pool, filters]`. On an autodiff device the batch's own
+/// statistics are used, and `norm`'s running ones updated.
+pub fn norm_pool(norm: &BatchNorm, input: Tensor<2>, pools: Pools) -> Tensor<2> {
     let device = input.device();
     if device.is_autodiff() && runs_on_flex(&device) {
-        train(norm, input, pool, batch)
+        train(norm, input, pools)
     } else {
-        composed(norm, input, pool, batch)
+        composed(norm, input, pools)
     }
 }
 
 /// The same out of burn's tensor operations.
-fn composed(norm: &BatchNorm, input: Tensor<2>, pool: usize, batch: usize) -> Tensor<2> {
+fn composed(norm: &BatchNorm, input: Tensor<2>, pools: Pools) -> Tensor<2> {
     let [rows, filters] = input.dims();
-    let pools = rows / (pool * batch);
-    let normalised = norm.forward(input).reshape([pools, pool, batch * filters]);
-    relu(normalised.max_dim(1)).reshape([pools * batch, filters])
+    let count = rows / (pools.frames * pools.rows);
+    let normalised = norm.forward(input).reshape([count, pools.frames, pools.rows * filters]);
+    let over_time: Tensor<3> = normalised.max_dim(1);
+    let bands = over_time.reshape([count * pools.rows / pools.bands, pools.bands, filters]);
+    relu(bands.max_dim(1)).reshape([count * pools.rows / pools.bands, filters])
 }
 
-fn train(norm: &BatchNorm, input: Tensor<2>, pool: usize, batch: usize) -> Tensor<2> {
+fn train(norm: &BatchNorm, input: Tensor<2>, pools: Pools) -> Tensor<2> {
     let (output, mean, variance) = <Dispatch as NormPoolBackend>::norm_pool(
         input.into_dispatch(),
         norm.gamma.val().into_dispatch(),
         norm.beta.val().into_dispatch(),
         norm.epsilon,
-        pool,
-        batch,
+        pools.frames,
+        pools.bands,
+        pools.rows,
     );
     let statistics = [
         (&norm.running_mean, Tensor::<1>::from_dispatch(mean)),
@@ -71,6 +85,7 @@ trait NormPoolBackend: Backend {
         beta: FloatTensor<Self>,
         epsilon: f64,
         pool: usize,
+        band_pool: usize,
         batch: usize,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
@@ -82,9 +97,10 @@ impl NormPoolBackend for Flex {
         beta: FloatTensor<Self>,
         epsilon: f64,
         pool: usize,
+        band_pool: usize,
         batch: usize,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let (_, outputs) = forward(input, gamma, beta, epsilon, pool, batch);
+        let (_, outputs) = forward(input, gamma, beta, epsilon, pool, band_pool, batch);
         outputs
     }
 }
@@ -96,12 +112,13 @@ impl<C: CheckpointStrategy> NormPoolBackend for Autodiff<Flex, C> {
         beta: FloatTensor<Self>,
         epsilon: f64,
         pool: usize,
+        band_pool: usize,
         batch: usize,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (input, input_node) = input.into_parts();
         let (gamma, gamma_node) = gamma.into_parts();
         let (beta, beta_node) = beta.into_parts();
-        let (state, (output, mean, variance)) = forward(input, gamma, beta, epsilon, pool, batch);
+        let (state, (output, mean, variance)) = forward(input, gamma, beta, epsilon, pool, band_pool, batch);
         let output = match NormPoolBackward
             .prepare::<C>([input_node, gamma_node, beta_node])
             .compute_bound()
@@ -145,6 +162,7 @@ fn forward(
     beta: FloatTensor<Flex>,
     epsilon: f64,
     pool: usize,
+    band_pool: usize,
     batch: usize,
 ) -> (NormPool, Outputs) {
     let (input, dims) = to_floats(input);
@@ -152,13 +170,14 @@ fn forward(
         rows: dims[0],
         filters: dims[1],
         pool,
+        band_pool,
         batch,
     };
     let (gamma, beta) = (to_floats(gamma).0, to_floats(beta).0);
     let (state, output) = NormPool::forward(input, gamma, &beta, epsilon, shape);
     let mean = from_floats(state.mean(), &[shape.filters]);
     let variance = from_floats(state.variance(), &[shape.filters]);
-    let output = from_floats(output, &[shape.rows / pool, shape.filters]);
+    let output = from_floats(output, &[shape.pooled_rows(), shape.filters]);
     (state, (output, mean, variance))
 }
 
@@ -171,8 +190,9 @@ mod tests {
 
     use crate::seed::{Purpose, stream};
 
-    /// Pools, frames per pool, batch, filters: more rows than one block, and filters beside the vector width.
-    const SIZES: [[usize; 4]; 3] = [[3, 4, 2, 5], [60, 4, 3, 37], [7, 2, 1, 16]];
+    /// Pools, frames per pool, rows per frame, filters, bands per pool: more rows than one block, and filters beside
+    /// the vector width.
+    const SIZES: [[usize; 5]; 4] = [[3, 4, 2, 5, 1], [60, 4, 3, 37, 1], [7, 2, 1, 16, 1], [9, 2, 12, 6, 4]];
 
     fn random(count: usize, key: u64) -> Vec<f32> {
         let mut random = stream(4, Purpose::Weights, key, 0);
@@ -181,8 +201,8 @@ mod tests {
 
     /// Output, gradients of input, gamma and beta, running mean and variance after one pass.
     fn run(
-        operation: impl Fn(&BatchNorm, Tensor<2>, usize, usize) -> Tensor<2>,
-        [pools, pool, batch, filters]: [usize; 4],
+        operation: impl Fn(&BatchNorm, Tensor<2>, Pools) -> Tensor<2>,
+        [pools, pool, batch, filters, bands]: [usize; 5],
     ) -> [Vec<f32>; 6] {
         let device = Device::flex().autodiff();
         let tensor =
@@ -200,8 +220,17 @@ mod tests {
             beta: norm.beta.map(|_| beta.require_grad()),
             ..norm
         };
-        let output = operation(&norm, input.clone(), pool, batch);
-        let loss = (output.clone() * tensor(random(pools * batch * filters, 4), pools * batch)).sum();
+        let output = operation(
+            &norm,
+            input.clone(),
+            Pools {
+                frames: pool,
+                bands,
+                rows: batch,
+            },
+        );
+        let pooled = pools * batch / bands;
+        let loss = (output.clone() * tensor(random(pooled * filters, 4), pooled)).sum();
         let gradients = loss.backward();
         let floats = |tensor: Tensor<1>| tensor.into_data().try_into_vec::<f32>().unwrap();
         [

@@ -2,8 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::augmentation::AugmentationRecipe;
+
 /// The design card's recipe, `recipes/cnn-lstm.toml`.
 pub const DEFAULT_RECIPE: &str = include_str!("../recipes/cnn-lstm.toml");
+
+/// Mel bands that the trainer computes, as many as MFCCs: nothing is lost between them.
+pub const MEL_BANDS: usize = 64;
 
 /// A training recipe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,12 +16,15 @@ pub const DEFAULT_RECIPE: &str = include_str!("../recipes/cnn-lstm.toml");
 pub struct Recipe {
     /// The model's input.
     pub window: WindowRecipe,
-    /// Sizes of the layers.
+    /// The layers.
     pub network: NetworkRecipe,
     /// How it is optimised.
     pub training: TrainingRecipe,
     /// How windows and sessions are drawn from the clips.
     pub sampling: SamplingRecipe,
+    /// How clips are varied while training.
+    #[serde(default)]
+    pub augmentation: AugmentationRecipe,
     /// How speakers are divided.
     pub split: SplitRecipe,
 }
@@ -31,24 +39,119 @@ pub struct WindowRecipe {
     pub hop_frames: usize,
 }
 
-/// Sizes of the layers.
+/// The layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkRecipe {
-    /// Filters of the convolution.
+    /// What comes before the recurrent layers.
+    #[serde(default)]
+    pub architecture: Architecture,
+    /// `cnn-lstm`: filters of the convolution over time.
+    #[serde(default = "conv_filters")]
     pub conv_filters: usize,
-    /// Width of the convolution in frames; odd.
+    /// `cnn-lstm`: its width in frames; odd.
+    #[serde(default = "conv_kernel")]
     pub conv_kernel: usize,
-    /// Frames per max-pool.
+    /// `cnn-lstm`: frames per max-pool.
+    #[serde(default = "pool")]
     pub pool: usize,
-    /// Number of LSTM layers.
+    /// `crnn`: the blocks of convolution, batch normalisation, max-pool and ReLU.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<BlockRecipe>,
+    /// `crnn`: width that the bands and filters of the last block are projected to, with batch normalisation and ReLU;
+    /// 0 for none.
+    #[serde(default)]
+    pub projection: usize,
+    /// `crnn`: share of the last block's outputs that is silenced while training.
+    #[serde(default)]
+    pub front_dropout: f64,
+    /// Number of LSTM layers; 0 for none.
     pub lstm_layers: usize,
-    /// Width of each LSTM layer.
+    /// Width of each LSTM layer and direction.
     pub lstm_units: usize,
-    /// Width of the fully connected layer.
+    /// Whether each LSTM layer also runs backward.
+    #[serde(default)]
+    pub bidirectional: bool,
+    /// Share of the outputs between two LSTM layers that is silenced while training.
+    #[serde(default)]
+    pub lstm_dropout: f64,
+    /// How the sequence becomes one vector.
+    #[serde(default)]
+    pub pooling: Pooling,
+    /// Parts of the vector that attention weighs by themselves; divides its width.
+    #[serde(default = "one")]
+    pub heads: usize,
+    /// Width of the fully connected layer; 0 for none.
     pub dense_units: usize,
-    /// Share of the fully connected layer's outputs that is silenced while training.
+    /// Share of the vector before the logits that is silenced while training.
     pub dropout: f64,
+}
+
+/// What comes before the recurrent layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// One convolution over time, which sees all MFCCs: the design card's.
+    #[default]
+    CnnLstm,
+    /// Convolutions over time and mel bands, which the network computes back from the MFCCs.
+    Crnn,
+}
+
+/// One block of a `crnn`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockRecipe {
+    /// Filters of its convolution.
+    pub filters: usize,
+    /// Frames and bands that a filter sees; odd.
+    #[serde(default = "three")]
+    pub kernel: usize,
+    /// Frames and bands between the places of a filter.
+    #[serde(default = "once")]
+    pub stride: [usize; 2],
+    /// Frames and bands per max-pool.
+    #[serde(default = "once")]
+    pub pool: [usize; 2],
+}
+
+fn three() -> usize {
+    3
+}
+
+fn once() -> [usize; 2] {
+    [1, 1]
+}
+
+/// How a sequence becomes one vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// The last state; of a backward layer the first.
+    #[default]
+    Last,
+    /// The mean over time.
+    Mean,
+    /// A weighted mean whose weights the network learns.
+    Attention,
+    /// That, and the weighted standard deviation beside it.
+    AttentionDeviation,
+}
+
+fn conv_filters() -> usize {
+    256
+}
+
+fn conv_kernel() -> usize {
+    5
+}
+
+fn pool() -> usize {
+    4
+}
+
+fn one() -> usize {
+    1
 }
 
 /// How the network is optimised.
@@ -61,14 +164,83 @@ pub struct TrainingRecipe {
     pub batch: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// Course of the learning rate after it has risen.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Epochs over which the learning rate rises to its peak.
     pub warmup_epochs: f64,
-    /// Decoupled weight decay.
+    /// Decoupled weight decay, of matrices alone.
     pub weight_decay: f64,
     /// Largest norm of the whole gradient.
     pub clip_norm: f64,
     /// Epochs without a better validation UAR before training stops.
     pub patience: usize,
+    /// How much an emotion counts in the loss.
+    #[serde(default)]
+    pub class_weights: ClassWeights,
+    /// Exponent γ of the focal loss; 0 is plain cross-entropy.
+    #[serde(default)]
+    pub focal_gamma: f64,
+    /// Share of each target that is spread over all emotions.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Both parameters of the Beta distribution that mixes pairs of clips; 0 for no mixup.
+    #[serde(default)]
+    pub mixup: f64,
+    /// Decay per step of the running average of the weights, which is what is validated and kept; 0 for none.
+    #[serde(default)]
+    pub average_decay: f64,
+    /// Which labels are learned.
+    #[serde(default)]
+    pub labels: Labels,
+    /// `labels = "blended"`: weight of the listeners' votes; the acted emotion has the rest.
+    #[serde(default = "half")]
+    pub vote_share: f64,
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+/// Course of the learning rate after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Half a cosine down to zero.
+    #[default]
+    Cosine,
+    /// Straight down to zero.
+    Linear,
+    /// Down to a tenth at half and to a hundredth at three quarters of the way.
+    Step,
+    /// As it is.
+    Constant,
+}
+
+/// How much an emotion counts in the loss. The weights average to one over the training clips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// Each clip the same.
+    #[default]
+    Equal,
+    /// Each emotion the same: the inverse of its number of clips.
+    Inverse,
+    /// Half-way: the inverse square root of its number of clips.
+    InverseRoot,
+}
+
+/// Which labels are learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Labels {
+    /// What the speaker was asked to act.
+    #[default]
+    Acted,
+    /// The shares of listeners who heard each emotion; clips without votes are left out.
+    Voted,
+    /// A weighted mean of both; clips without votes keep the acted emotion.
+    Blended,
 }
 
 /// How windows and sessions are drawn from the clips.
@@ -81,16 +253,61 @@ pub struct SamplingRecipe {
     pub cold_share: f64,
     /// Most other clips of the speaker in a session.
     pub most_session_clips: usize,
+    /// Most frames of a window in training are drawn anew for each sample, between these two; 0 stands for
+    /// `window.frames`. Shorter ones cost less time.
+    #[serde(default)]
+    pub window_frames: [usize; 2],
+    /// What an epoch holds equally often.
+    #[serde(default)]
+    pub balance: Balance,
+}
+
+/// What an epoch holds equally often. An epoch has as many samples as there are clips in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// Each clip once.
+    #[default]
+    Clips,
+    /// Each emotion as often as another.
+    Emotions,
+    /// Each emotion of each corpus as often as another.
+    EmotionsAndCorpora,
 }
 
 /// How speakers are divided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitRecipe {
+    /// How many times speakers are divided, and by what.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// `protocol = "folds"`: number of folds.
+    #[serde(default = "folds")]
+    pub folds: usize,
     /// Share of each corpus's speakers that validate.
     pub validation: f64,
     /// Share of each corpus's speakers that test.
     pub test: f64,
+}
+
+fn folds() -> usize {
+    5
+}
+
+/// How speakers are divided into those who train, validate and test. No speaker is ever on two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Once: shares of each corpus's speakers.
+    #[default]
+    HoldOut,
+    /// `folds` times: everybody tests once.
+    Folds,
+    /// As often as there are speakers: each tests once, alone.
+    Speakers,
+    /// As often as there are corpora: each tests once, whole. Corpora that share their speakers count as one.
+    Corpora,
 }
 
 /// Why a recipe cannot be used.
@@ -134,20 +351,7 @@ impl Recipe {
             affekt_features::MAX_WINDOW_FRAMES,
         )?;
         whole("window.hop_frames", window.hop_frames, 1, window.frames)?;
-        whole("network.conv_filters", network.conv_filters, 1, 4_096)?;
-        whole("network.conv_kernel", network.conv_kernel, 1, 99)?;
-        if network.conv_kernel.is_multiple_of(2) {
-            return Err(RecipeError::Value {
-                key: "network.conv_kernel",
-                value: network.conv_kernel.to_string(),
-                expected: "use an odd number, so that the filter has a middle".into(),
-            });
-        }
-        whole("network.pool", network.pool, 1, affekt_features::MIN_WINDOW_FRAMES)?;
-        whole("network.lstm_layers", network.lstm_layers, 1, 16)?;
-        whole("network.lstm_units", network.lstm_units, 1, 4_096)?;
-        whole("network.dense_units", network.dense_units, 1, 4_096)?;
-        real("network.dropout", network.dropout, 0.0, 0.95)?;
+        network.check()?;
         whole("training.epochs", training.epochs, 1, 10_000)?;
         whole("training.batch", training.batch, 2, 4_096)?;
         real("training.learning_rate", training.learning_rate, 1e-8, 10.0)?;
@@ -160,15 +364,122 @@ impl Recipe {
         real("training.weight_decay", training.weight_decay, 0.0, 10.0)?;
         real("training.clip_norm", training.clip_norm, 1e-6, 1e6)?;
         whole("training.patience", training.patience, 1, 10_000)?;
+        real("training.focal_gamma", training.focal_gamma, 0.0, 10.0)?;
+        real("training.label_smoothing", training.label_smoothing, 0.0, 0.9)?;
+        real("training.mixup", training.mixup, 0.0, 10.0)?;
+        real("training.average_decay", training.average_decay, 0.0, 0.99999)?;
+        real("training.vote_share", training.vote_share, 0.0, 1.0)?;
         real("sampling.earliest_end", sampling.earliest_end, 0.0, 1.0)?;
         real("sampling.cold_share", sampling.cold_share, 0.0, 1.0)?;
         whole("sampling.most_session_clips", sampling.most_session_clips, 1, 10_000)?;
+        let [shortest, longest] = sampling.window_frames;
+        whole("sampling.window_frames", longest, 0, window.frames)?;
+        let most = if longest == 0 { window.frames } else { longest };
+        whole("sampling.window_frames", shortest, 0, most)?;
+        self.augmentation.check()?;
         real("split.validation", split.validation, 0.0, 0.5)?;
-        real("split.test", split.test, 0.0, 0.5)
+        real("split.test", split.test, 0.0, 0.5)?;
+        whole("split.folds", split.folds, 2, 1_000)
     }
 }
 
-fn whole(key: &'static str, value: usize, low: usize, high: usize) -> Result<(), RecipeError> {
+impl NetworkRecipe {
+    fn check(&self) -> Result<(), RecipeError> {
+        match self.architecture {
+            Architecture::CnnLstm => {
+                whole("network.conv_filters", self.conv_filters, 1, 4_096)?;
+                whole("network.conv_kernel", self.conv_kernel, 1, 99)?;
+                if self.conv_kernel.is_multiple_of(2) {
+                    return Err(RecipeError::Value {
+                        key: "network.conv_kernel",
+                        value: self.conv_kernel.to_string(),
+                        expected: "use an odd number, so that the filter has a middle".into(),
+                    });
+                }
+                whole("network.pool", self.pool, 1, affekt_features::MIN_WINDOW_FRAMES)?;
+                whole("network.blocks", self.blocks.len(), 0, 0)?;
+                whole("network.projection", self.projection, 0, 0)?;
+                real("network.front_dropout", self.front_dropout, 0.0, 0.0)?;
+            }
+            Architecture::Crnn => self.check_blocks()?,
+        }
+        whole("network.lstm_layers", self.lstm_layers, 0, 16)?;
+        whole("network.lstm_units", self.lstm_units, 1, 4_096)?;
+        real("network.lstm_dropout", self.lstm_dropout, 0.0, 0.95)?;
+        whole("network.heads", self.heads, 1, 64)?;
+        if !self.sequence_width().is_multiple_of(self.heads) {
+            return Err(RecipeError::Value {
+                key: "network.heads",
+                value: self.heads.to_string(),
+                expected: format!("use a divisor of the {} values per step", self.sequence_width()),
+            });
+        }
+        whole("network.dense_units", self.dense_units, 0, 4_096)?;
+        real("network.dropout", self.dropout, 0.0, 0.95)
+    }
+
+    fn check_blocks(&self) -> Result<(), RecipeError> {
+        whole("network.blocks", self.blocks.len(), 1, 16)?;
+        let (mut frames, mut bands) = (affekt_features::MIN_WINDOW_FRAMES, MEL_BANDS);
+        for block in &self.blocks {
+            whole("network.blocks.filters", block.filters, 1, 1_024)?;
+            whole("network.blocks.kernel", block.kernel, 1, 15)?;
+            if block.kernel.is_multiple_of(2) {
+                return Err(RecipeError::Value {
+                    key: "network.blocks.kernel",
+                    value: block.kernel.to_string(),
+                    expected: "use an odd number, so that the filter has a middle".into(),
+                });
+            }
+            for stride in block.stride {
+                whole("network.blocks.stride", stride, 1, 8)?;
+            }
+            for pool in block.pool {
+                whole("network.blocks.pool", pool, 1, 15)?;
+            }
+            frames = frames.div_ceil(block.stride[0]) / block.pool[0];
+            bands = bands.div_ceil(block.stride[1]);
+            if !bands.is_multiple_of(block.pool[1]) || frames == 0 {
+                return Err(RecipeError::Value {
+                    key: "network.blocks.pool",
+                    value: format!("{:?}", block.pool),
+                    expected: format!(
+                        "it must divide the {bands} bands that are left there of {MEL_BANDS}, and leave a step of the \
+                         shortest window of {} frames",
+                        affekt_features::MIN_WINDOW_FRAMES
+                    ),
+                });
+            }
+            bands /= block.pool[1];
+        }
+        whole("network.projection", self.projection, 0, 4_096)?;
+        real("network.front_dropout", self.front_dropout, 0.0, 0.95)
+    }
+
+    /// Values per step that the recurrent layers take in.
+    pub fn front_width(&self) -> usize {
+        let bands = self.blocks.iter().fold(MEL_BANDS, |bands, block| {
+            bands.div_ceil(block.stride[1]) / block.pool[1]
+        });
+        match (self.architecture, self.blocks.last()) {
+            (Architecture::Crnn, Some(last)) if self.projection == 0 => last.filters * bands,
+            (Architecture::Crnn, _) => self.projection,
+            (Architecture::CnnLstm, _) => self.conv_filters,
+        }
+    }
+
+    /// Values per step that are pooled.
+    pub fn sequence_width(&self) -> usize {
+        if self.lstm_layers == 0 {
+            self.front_width()
+        } else {
+            self.lstm_units * if self.bidirectional { 2 } else { 1 }
+        }
+    }
+}
+
+/// Checks that `value` is within bounds.
+pub fn whole(key: &'static str, value: usize, low: usize, high: usize) -> Result<(), RecipeError> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
@@ -179,7 +490,8 @@ fn whole(key: &'static str, value: usize, low: usize, high: usize) -> Result<(),
     })
 }
 
-fn real(key: &'static str, value: f64, low: f64, high: f64) -> Result<(), RecipeError> {
+/// Checks that `value` is within bounds, and a number.
+pub fn real(key: &'static str, value: f64, low: f64, high: f64) -> Result<(), RecipeError> {
     if value >= low && value <= high {
         return Ok(());
     }
@@ -218,6 +530,19 @@ mod tests {
             ("conv_kernel = 5", "conv_kernel = 4", "network.conv_kernel"),
             ("batch = 32", "batch = 0", "training.batch"),
             ("dropout = 0.3", "dropout = nan", "network.dropout"),
+            ("lstm_units = 128", "lstm_units = 128\nheads = 3", "network.heads"),
+            (
+                "lstm_layers = 4",
+                "lstm_layers = 4\nprojection = 8",
+                "network.projection",
+            ),
+            (
+                "lstm_layers = 4",
+                "lstm_layers = 4\narchitecture = \"crnn\"",
+                "network.blocks",
+            ),
+            ("batch = 32", "batch = 32\nmixup = -1.0", "training.mixup"),
+            ("[split]", "[augmentation]\nnoise = 2.0\n[split]", "augmentation.noise"),
             ("earliest_end = 0.6", "earliest_end = 1.5", "sampling.earliest_end"),
         ] {
             let error = Recipe::from_toml(&DEFAULT_RECIPE.replace(from, to)).unwrap_err();

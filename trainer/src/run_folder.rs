@@ -5,7 +5,7 @@
 //! run.json      corpora, speakers of each side, seed, front end, versions
 //! log.jsonl     one line per epoch
 //! best/         weights of the best epoch, best.json with its figures and the temperature
-//! checkpoint/   weights, optimizer and progress after the last epoch, to resume from
+//! checkpoint/   weights, their average, optimizer and progress after the last epoch, to resume from
 //! ```
 //!
 //! `best` and `checkpoint` are replaced as a whole, so that a run that is stopped at any time leaves usable ones.
@@ -35,6 +35,7 @@ const CHECKPOINT: &str = "checkpoint";
 const FIGURES: &str = "best.json";
 const PROGRESS: &str = "progress.json";
 const WEIGHTS: &str = "weights.bpk";
+const AVERAGE: &str = "average.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 
 /// What a run was made of.
@@ -55,6 +56,9 @@ pub struct RunRecord {
     pub corpora: Vec<CorpusRecord>,
     /// Speakers of each side.
     pub speakers: SpeakerSplit,
+    /// Contents of the clips that train and validate, by [`crate::clips::ClipFrames::content`], in hexadecimal.
+    #[serde(default)]
+    pub heard: Vec<String>,
     /// The features, with the prior of the training speakers.
     pub features: FeatureSpec,
     /// The scaler of the training speakers.
@@ -121,6 +125,18 @@ pub struct EpochRecord {
     pub step_ms: f64,
 }
 
+/// Everything that is needed to go on.
+pub struct Checkpoint {
+    /// The network, on the device that was asked for.
+    pub network: Network,
+    /// Its running average, if the recipe keeps one, without autodiff.
+    pub average: Option<Network>,
+    /// The optimizer.
+    pub optimizer: ModuleOptimizer,
+    /// Where the run stands.
+    pub progress: Progress,
+}
+
 /// Why a run folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -165,7 +181,7 @@ impl RunFolder {
         }
         fs::create_dir_all(folder).map_err(|reason| written(folder, reason))?;
         let path = this.folder.join(RECIPE);
-        fs::write(&path, recipe.to_toml()?).map_err(|reason| written(&path, reason))?;
+        write_text(&path, &recipe.to_toml()?)?;
         write_json(&this.folder.join(RUN), run)?;
         Ok(this)
     }
@@ -202,7 +218,7 @@ impl RunFolder {
         if before.speakers != run.speakers {
             return differs("the speakers differ");
         }
-        if before.corpora != run.corpora {
+        if before.corpora != run.corpora || before.heard != run.heard {
             return differs("the clips differ");
         }
         if before.features != run.features || before.scaler != run.scaler {
@@ -220,7 +236,19 @@ impl RunFolder {
             .map_err(|reason| written(&path, reason))
     }
 
-    /// Keeps a network as the best so far.
+    /// Drops what was logged after `epochs`, which a run that goes on from there logs again.
+    pub fn forget_after(&self, epochs: usize) -> Result<(), RunError> {
+        let path = self.folder.join(LOG);
+        if !path.exists() {
+            return Ok(());
+        }
+        let text = fs::read_to_string(&path).map_err(|reason| read(&path, reason))?;
+        let is_kept = |line: &&str| serde_json::from_str::<EpochRecord>(line).is_ok_and(|epoch| epoch.epoch <= epochs);
+        let kept: String = text.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
+        write_text(&path, &kept)
+    }
+
+    /// Keeps a network (without autodiff) as the best so far.
     pub fn save_best(&self, network: &Network, best: &BestRecord) -> Result<(), RunError> {
         self.replace(BEST, |folder| {
             save_weights(network, &folder.join(WEIGHTS))?;
@@ -240,37 +268,49 @@ impl RunFolder {
         read_json(&self.current(BEST)?.join(FIGURES))
     }
 
-    /// Keeps everything that is needed to go on.
+    /// Keeps everything that is needed to go on; the networks are without autodiff.
     pub fn save_checkpoint(
         &self,
         network: &Network,
+        average: Option<&Network>,
         optimizer: &ModuleOptimizer,
         progress: &Progress,
     ) -> Result<(), RunError> {
         self.replace(CHECKPOINT, |folder| {
             save_weights(network, &folder.join(WEIGHTS))?;
+            if let Some(average) = average {
+                save_weights(average, &folder.join(AVERAGE))?;
+            }
             let path = folder.join(OPTIMIZER);
             optimizer.save(&path).map_err(|reason| written(&path, reason))?;
             write_json(&folder.join(PROGRESS), progress)
         })
     }
 
-    /// Reads that back.
-    pub fn load_checkpoint(
-        &self,
-        optimizer: ModuleOptimizer,
-        device: &Device,
-    ) -> Result<(Network, ModuleOptimizer, Progress), RunError> {
-        let folder = self.current(CHECKPOINT)?;
+    /// Reads that back, the network to `device`; `None` before the first epoch was done.
+    pub fn load_checkpoint(&self, optimizer: ModuleOptimizer, device: &Device) -> Result<Option<Checkpoint>, RunError> {
+        let Ok(folder) = self.current(CHECKPOINT) else {
+            return Ok(None);
+        };
         let network = self.load_weights(&folder.join(WEIGHTS), device)?;
+        let path = folder.join(AVERAGE);
+        let average = match path.is_file() {
+            true => Some(self.load_weights(&path, device)?.valid()),
+            false => None,
+        };
         let path = folder.join(OPTIMIZER);
         let optimizer = optimizer.load(&path).map_err(|reason| read(&path, reason))?;
-        Ok((network, optimizer, read_json(&folder.join(PROGRESS))?))
+        Ok(Some(Checkpoint {
+            network,
+            average,
+            optimizer,
+            progress: read_json(&folder.join(PROGRESS))?,
+        }))
     }
 
     fn load_weights(&self, path: &Path, device: &Device) -> Result<Network, RunError> {
-        let coefficients = self.run()?.features.coefficients;
-        Network::new(&self.recipe()?.network, coefficients, 0, device)
+        let inputs = self.run()?.scaler.mean.len();
+        Network::new(&self.recipe()?.network, inputs, 0, device)
             .try_load_file(path)
             .map_err(|reason| read(path, reason))
     }
@@ -302,8 +342,7 @@ impl RunFolder {
 }
 
 fn save_weights(network: &Network, path: &Path) -> Result<(), RunError> {
-    // `valid` brings the running statistics of all threads together.
-    network.valid().save_file(path).map_err(|reason| written(path, reason))
+    network.clone().save_file(path).map_err(|reason| written(path, reason))
 }
 
 fn remove(folder: &Path) -> Result<(), RunError> {
@@ -315,7 +354,14 @@ fn remove(folder: &Path) -> Result<(), RunError> {
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
     let text = serde_json::to_string_pretty(value).map_err(|reason| written(path, reason))?;
-    fs::write(path, text + "\n").map_err(|reason| written(path, reason))
+    write_text(path, &(text + "\n"))
+}
+
+/// The whole text or, if the program is stopped, what was there before.
+fn write_text(path: &Path, text: &str) -> Result<(), RunError> {
+    let new = path.with_extension("new");
+    fs::write(&new, text).map_err(|reason| written(&new, reason))?;
+    fs::rename(&new, path).map_err(|reason| written(path, reason))
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {

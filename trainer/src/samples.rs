@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use affekt_features::{Dct, FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, Session, SessionTotals};
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
+use rand_distr::{Beta, Distribution};
 use rayon::prelude::*;
 
+use crate::augmentation::{AugmentationRecipe, Variation};
 use crate::clips::{ClipFrames, add_totals, no_totals};
-use crate::recipe::{SamplingRecipe, WindowRecipe};
+use crate::network::CLASSES;
+use crate::recipe::{Architecture, Balance, NetworkRecipe, Recipe, SamplingRecipe, WindowRecipe};
 use crate::scaler::StandardScaler;
 use crate::seed::{Purpose, stream};
+use crate::targets::Targets;
 
 /// One window of a clip, and what its session had heard by then.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,14 +25,20 @@ pub struct Sample {
     pub start: usize,
     /// One past its last frame.
     pub end: usize,
-    /// Everything the session has heard at the window's end, the clip included.
+    /// Everything the session has heard at the window's end, the clip included; varied as the clip.
     pub session: SessionTotals,
+    /// How the clip is varied.
+    pub variation: Option<Box<Variation>>,
 }
 
 impl Sample {
-    /// Number of frames.
+    /// Number of frames that the network gets.
     pub fn frames(&self) -> usize {
-        self.end - self.start
+        let frames = self.end - self.start;
+        match &self.variation {
+            Some(variation) => ((frames as f64 / variation.pace) as usize).max(1),
+            None => frames,
+        }
     }
 }
 
@@ -38,83 +48,176 @@ pub struct Sampler<'a> {
     spec: &'a FeatureSpec,
     window: &'a WindowRecipe,
     recipe: &'a SamplingRecipe,
-    by_speaker: BTreeMap<&'a str, Vec<usize>>,
+    augmentation: &'a AugmentationRecipe,
+    by_speaker: BTreeMap<&'a str, Speaker>,
     seed: u64,
+}
+
+/// A speaker's clips.
+struct Speaker {
+    clips: Vec<usize>,
+    /// Mean of each band over all voiced frames, in dB.
+    voice_db: Vec<f32>,
 }
 
 impl<'a> Sampler<'a> {
     /// For `clips`; their places in it name them.
-    pub fn new(
-        clips: &'a [ClipFrames],
-        spec: &'a FeatureSpec,
-        window: &'a WindowRecipe,
-        recipe: &'a SamplingRecipe,
-        seed: u64,
-    ) -> Self {
-        let mut by_speaker: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    pub fn new(clips: &'a [ClipFrames], spec: &'a FeatureSpec, recipe: &'a Recipe, seed: u64) -> Self {
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (place, clip) in clips.iter().enumerate() {
-            by_speaker.entry(&clip.clip.speaker).or_default().push(place);
+            places.entry(&clip.clip.speaker).or_default().push(place);
         }
+        let speaker = |own: Vec<usize>| {
+            let mut totals = no_totals(spec);
+            own.iter()
+                .for_each(|&clip| add_totals(&mut totals, &clips[clip].totals));
+            let frames = totals.frames.max(1) as f64;
+            Speaker {
+                clips: own,
+                voice_db: totals.sum_db.iter().map(|sum| (sum / frames) as f32).collect(),
+            }
+        };
         Self {
             clips,
             spec,
-            window,
-            recipe,
-            by_speaker,
+            window: &recipe.window,
+            recipe: &recipe.sampling,
+            augmentation: &recipe.augmentation,
+            by_speaker: places.into_iter().map(|(name, own)| (name, speaker(own))).collect(),
             seed,
         }
     }
 
-    /// A training sample of the clip: window end and session are drawn anew in each epoch.
-    pub fn training(&self, clip: usize, epoch: usize) -> Sample {
-        let mut random = stream(self.seed, Purpose::Sample, epoch as u64, clip as u64);
-        let session = self.draw_session(clip, &mut random);
+    /// The samples of an epoch, as many as there are clips.
+    pub fn epoch(&self, epoch: usize) -> Vec<Sample> {
+        let order = self.clips_of_epoch(epoch);
+        let draw = |(place, &clip): (usize, &usize)| self.training(clip, epoch, place);
+        order.par_iter().enumerate().map(draw).collect()
+    }
+
+    /// Places of the clips that an epoch takes.
+    fn clips_of_epoch(&self, epoch: usize) -> Vec<usize> {
+        let corpora = match self.recipe.balance {
+            Balance::Clips => return (0..self.clips.len()).collect(),
+            Balance::Emotions => false,
+            Balance::EmotionsAndCorpora => true,
+        };
+        let mut groups: BTreeMap<(usize, &str), Vec<usize>> = BTreeMap::new();
+        for (place, clip) in self.clips.iter().enumerate() {
+            let corpus = if corpora { clip.clip.corpus } else { "" };
+            groups
+                .entry((clip.clip.emotion.index(), corpus))
+                .or_default()
+                .push(place);
+        }
+        let mut random = stream(self.seed, Purpose::Balance, epoch as u64, 0);
+        let (count, all) = (groups.len(), self.clips.len());
+        let mut taken = Vec::with_capacity(all);
+        for (place, mut group) in groups.into_values().enumerate() {
+            // Whole rounds through the group, so that no clip comes twice before every other came once.
+            let mut wanted = all * (place + 1) / count - all * place / count;
+            while wanted > 0 {
+                group.shuffle(&mut random);
+                let round = wanted.min(group.len());
+                taken.extend(&group[..round]);
+                wanted -= round;
+            }
+        }
+        taken
+    }
+
+    /// A training sample of the clip: window, session and variation are drawn anew at each place of each epoch.
+    fn training(&self, clip: usize, epoch: usize, place: usize) -> Sample {
+        let mut random = stream(self.seed, Purpose::Sample, epoch as u64, place as u64);
+        let (before, heard) = self.draw_session(clip, &mut random);
         let frames = self.clips[clip].frames();
         let earliest = (frames as f64 * self.recipe.earliest_end).ceil() as usize;
         let end = random.random_range(earliest.clamp(MIN_WINDOW_FRAMES, frames)..=frames);
-        self.sample(clip, end, session)
+        let [shortest, most] = self
+            .recipe
+            .window_frames
+            .map(|frames| if frames == 0 { self.window.frames } else { frames });
+        let longest = match shortest < most {
+            true => random.random_range(shortest..=most),
+            false => most,
+        };
+        // From a stream of its own: what is varied changes no other draw.
+        let mut random = stream(self.seed, Purpose::Variation, epoch as u64, place as u64);
+        if *self.augmentation == AugmentationRecipe::default() || !random.random_bool(self.augmentation.share) {
+            return self.sample(clip, end, before, longest);
+        }
+        let own = &self.clips[clip];
+        let voice_db = &self.by_speaker[own.clip.speaker.as_str()].voice_db;
+        let variation = Variation::draw(self.augmentation, self.spec, voice_db, &mut random);
+        let mut session = before;
+        if let Some(example) = heard.choose(&mut random) {
+            session.sum_db = variation.session(&session, &self.clips[*example]);
+        }
+        let rows = variation.bands_db(own, end);
+        for (row, _) in rows
+            .chunks_exact(self.spec.mel_bands)
+            .zip(&own.voiced)
+            .filter(|(_, voiced)| **voiced)
+        {
+            observe(&mut session, row);
+        }
+        let longest = ((longest as f64 * variation.pace) as usize).max(1);
+        Sample {
+            clip,
+            start: end.saturating_sub(longest),
+            end,
+            session,
+            variation: Some(Box::new(variation)),
+        }
     }
 
     /// A validation sample of the clip, the same in each epoch: the last voiced window that the plugin would
     /// take, after a session drawn as in training.
     pub fn validation(&self, clip: usize) -> Sample {
         let mut random = stream(self.seed, Purpose::Sample, u64::MAX, clip as u64);
-        let session = self.draw_session(clip, &mut random);
+        let (before, _) = self.draw_session(clip, &mut random);
         let end = last_voiced_end(&self.clips[clip].voiced, self.window.hop_frames);
-        self.sample(clip, end, session)
+        self.sample(clip, end, before, self.window.frames)
     }
 
-    fn sample(&self, clip: usize, end: usize, mut session: SessionTotals) -> Sample {
+    fn sample(&self, clip: usize, end: usize, mut session: SessionTotals, longest: usize) -> Sample {
         let frames = &self.clips[clip];
         for index in (0..end).filter(|&index| frames.voiced[index]) {
-            session.frames += 1;
-            for (sum, band) in session.sum_db.iter_mut().zip(frames.frame(index)) {
-                *sum += f64::from(*band);
-            }
+            observe(&mut session, frames.frame(index));
         }
         Sample {
             clip,
-            start: end.saturating_sub(self.window.frames),
+            start: end.saturating_sub(longest),
             end,
             session,
+            variation: None,
         }
     }
 
-    /// What was heard before the clip: nothing, or up to `most_session_clips` other clips of its speaker.
-    fn draw_session(&self, clip: usize, random: &mut impl Rng) -> SessionTotals {
-        let own = &self.by_speaker[self.clips[clip].clip.speaker.as_str()];
+    /// What was heard before the clip: nothing, or up to `most_session_clips` other clips of its speaker. Their places
+    /// too.
+    fn draw_session(&self, clip: usize, random: &mut impl Rng) -> (SessionTotals, Vec<usize>) {
+        let own = &self.by_speaker[self.clips[clip].clip.speaker.as_str()].clips;
         let mut totals = no_totals(self.spec);
         let most = self.recipe.most_session_clips.min(own.len() - 1);
         if most == 0 || random.random_bool(self.recipe.cold_share) {
-            return totals;
+            return (totals, Vec::new());
         }
         let count = ((most as f64 + 1.0).powf(random.random())).floor() as usize;
         // One more than needed, so that the clip itself can be passed over.
         let drawn = own.choose_multiple(random, count + 1).filter(|&&other| other != clip);
-        for &other in drawn.take(count) {
+        let heard: Vec<usize> = drawn.take(count).copied().collect();
+        for &other in &heard {
             add_totals(&mut totals, &self.clips[other].totals);
         }
-        totals
+        (totals, heard)
+    }
+}
+
+fn observe(session: &mut SessionTotals, bands_db: &[f32]) {
+    session.frames += 1;
+    for (sum, band) in session.sum_db.iter_mut().zip(bands_db) {
+        *sum += f64::from(*band);
     }
 }
 
@@ -134,60 +237,127 @@ pub fn last_voiced_end(voiced: &[bool], hop: usize) -> usize {
     last
 }
 
+/// What a network takes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Representation {
+    /// MFCCs, as the model file does.
+    Mfcc,
+    /// The mel bands that the MFCCs are computed from; the exported graph computes them back.
+    Bands,
+}
+
+impl Representation {
+    /// What a recipe's network takes in.
+    pub fn of(recipe: &NetworkRecipe) -> Self {
+        match recipe.architecture {
+            Architecture::CnnLstm => Self::Mfcc,
+            Architecture::Crnn => Self::Bands,
+        }
+    }
+}
+
 /// Computes network inputs.
 pub struct FrontEnd<'a> {
     spec: &'a FeatureSpec,
     dct: Dct,
+    representation: Representation,
 }
 
 impl<'a> FrontEnd<'a> {
     /// For a specification whose prior is known.
-    pub fn new(spec: &'a FeatureSpec) -> Result<Self, FeatureError> {
+    ///
+    /// # Panics
+    /// If bands are wanted of a specification that has fewer coefficients.
+    pub fn new(spec: &'a FeatureSpec, representation: Representation) -> Result<Self, FeatureError> {
+        assert!(
+            representation == Representation::Mfcc || spec.coefficients == spec.mel_bands,
+            "bands can only be computed back from as many coefficients"
+        );
         Ok(Self {
             spec,
             dct: Dct::new(spec)?,
+            representation,
         })
     }
 
-    /// The sample's MFCCs after session normalisation, row-major `[frames, coefficients]`.
+    /// Values per frame.
+    pub fn width(&self) -> usize {
+        match self.representation {
+            Representation::Mfcc => self.spec.coefficients,
+            Representation::Bands => self.spec.mel_bands,
+        }
+    }
+
+    /// The sample's features after session normalisation, row-major `[frames, width]`.
     pub fn features(&self, clip: &ClipFrames, sample: &Sample) -> Vec<f32> {
         let session = Session::with_totals(self.spec, sample.session.clone())
             .expect("sums of finite bands of this specification");
-        let mut normalised = vec![0.0; self.spec.mel_bands];
-        let mut features = vec![0.0; sample.frames() * self.spec.coefficients];
-        let rows = features.chunks_exact_mut(self.spec.coefficients);
-        for (index, row) in (sample.start..sample.end).zip(rows) {
-            session.normalise(clip.frame(index), &mut normalised);
-            self.dct.transform(&normalised, row);
+        let bands = self.spec.mel_bands;
+        let mut normalised = vec![0.0; (sample.end - sample.start) * bands];
+        let normalise = |rows: &[f32], normalised: &mut [f32]| {
+            for (row, out) in rows.chunks_exact(bands).zip(normalised.chunks_exact_mut(bands)) {
+                session.normalise(row, out);
+            }
+        };
+        match &sample.variation {
+            None => normalise(
+                &clip.bands_db[sample.start * bands..sample.end * bands],
+                &mut normalised,
+            ),
+            Some(variation) => {
+                let rows = variation.bands_db(clip, sample.end);
+                normalise(&rows[sample.start * bands..], &mut normalised);
+                let mut finished = vec![0.0; sample.frames() * bands];
+                variation.finish(&normalised, bands, &mut finished);
+                normalised = finished;
+            }
+        }
+        self.represent(normalised)
+    }
+
+    fn represent(&self, normalised: Vec<f32>) -> Vec<f32> {
+        if self.representation == Representation::Bands {
+            return normalised;
+        }
+        let rows = normalised.chunks_exact(self.spec.mel_bands);
+        let mut features = vec![0.0; rows.len() * self.spec.coefficients];
+        for (row, out) in rows.zip(features.chunks_exact_mut(self.spec.coefficients)) {
+            self.dct.transform(row, out);
         }
         features
     }
 
     /// One frame of silence: every band at the floor.
     pub fn silence(&self) -> Vec<f32> {
-        let floor = vec![-self.spec.session.range_db; self.spec.mel_bands];
-        let mut row = vec![0.0; self.spec.coefficients];
-        self.dct.transform(&floor, &mut row);
-        row
+        self.represent(vec![-self.spec.session.range_db; self.spec.mel_bands])
     }
 }
 
 /// Several samples of similar length as one network input.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Scaled features, `[frames, samples, coefficients]`: time first.
+    /// Scaled features, `[frames, samples, width]`: time first.
     pub features: Vec<f32>,
-    /// Number of frames, that of the longest sample; the others begin with silence.
+    /// Number of frames, that of the longest sample but at least [`MIN_WINDOW_FRAMES`]; the others begin with silence.
     pub frames: usize,
-    /// Place of each sample's emotion among the six.
-    pub labels: Vec<usize>,
+    /// What the network shall say of each sample: shares of the emotions.
+    pub targets: Vec<[f32; CLASSES]>,
+    /// How much each sample counts in the loss.
+    pub weights: Vec<f32>,
 }
 
 impl Batch {
     /// Puts samples together; computed on all threads.
-    pub fn new(front_end: &FrontEnd<'_>, scaler: &StandardScaler, clips: &[ClipFrames], samples: &[Sample]) -> Self {
-        let coefficients = scaler.mean.len();
-        let frames = samples.iter().map(Sample::frames).max().unwrap_or(0);
+    pub fn new(
+        front_end: &FrontEnd<'_>,
+        scaler: &StandardScaler,
+        clips: &[ClipFrames],
+        targets: &Targets,
+        samples: &[Sample],
+    ) -> Self {
+        let width = front_end.width();
+        let longest = samples.iter().map(Sample::frames).max().unwrap_or(0);
+        let frames = longest.max(MIN_WINDOW_FRAMES);
         let mut silence = front_end.silence();
         scaler.apply(&mut silence);
         let rows: Vec<Vec<f32>> = samples
@@ -198,21 +368,55 @@ impl Batch {
                 features
             })
             .collect();
-        let mut features = vec![0.0; frames * samples.len() * coefficients];
-        for (time, step) in features.chunks_exact_mut(samples.len() * coefficients).enumerate() {
-            for (own, row) in rows.iter().zip(step.chunks_exact_mut(coefficients)) {
-                let padding = frames - own.len() / coefficients;
+        let mut features = vec![0.0; frames * samples.len() * width];
+        for (time, step) in features.chunks_exact_mut(samples.len() * width).enumerate() {
+            for (own, row) in rows.iter().zip(step.chunks_exact_mut(width)) {
+                let padding = frames - own.len() / width;
                 row.copy_from_slice(match time.checked_sub(padding) {
-                    Some(frame) => &own[frame * coefficients..(frame + 1) * coefficients],
+                    Some(frame) => &own[frame * width..(frame + 1) * width],
                     None => &silence,
                 });
             }
         }
-        let label = |sample: &Sample| clips[sample.clip].clip.emotion.index();
         Self {
             features,
             frames,
-            labels: samples.iter().map(label).collect(),
+            targets: samples.iter().map(|sample| targets.shares[sample.clip]).collect(),
+            weights: samples.iter().map(|sample| targets.weights[sample.clip]).collect(),
+        }
+    }
+
+    /// Mixes each sample with another one of the batch, features, targets and weights alike; its own share is drawn
+    /// from Beta(`alpha`, `alpha`) and at least a half (Zhang, Cissé, Dauphin and Lopez-Paz, 2018).
+    pub fn mix(&mut self, alpha: f64, random: &mut impl Rng) {
+        let samples = self.targets.len();
+        let Ok(beta) = Beta::new(alpha, alpha) else {
+            return;
+        };
+        let mut partners: Vec<usize> = (0..samples).collect();
+        partners.shuffle(random);
+        let shares: Vec<f32> = (0..samples)
+            .map(|_| {
+                let share: f64 = beta.sample(random);
+                share.max(1.0 - share) as f32
+            })
+            .collect();
+        let width = self.features.len() / (self.frames * samples);
+        let mut before = vec![0.0; samples * width];
+        for step in self.features.chunks_exact_mut(samples * width) {
+            before.copy_from_slice(step);
+            for (place, row) in step.chunks_exact_mut(width).enumerate() {
+                let other = &before[partners[place] * width..][..width];
+                for (value, other) in row.iter_mut().zip(other) {
+                    *value = shares[place] * *value + (1.0 - shares[place]) * other;
+                }
+            }
+        }
+        let (targets, weights) = (self.targets.clone(), self.weights.clone());
+        for (place, (&partner, &share)) in partners.iter().zip(&shares).enumerate() {
+            self.weights[place] = share * weights[place] + (1.0 - share) * weights[partner];
+            self.targets[place] =
+                std::array::from_fn(|class| share * targets[place][class] + (1.0 - share) * targets[partner][class]);
         }
     }
 }
@@ -249,11 +453,34 @@ mod tests {
         frames: 120,
         hop_frames: 10,
     };
-    const SAMPLING: SamplingRecipe = SamplingRecipe {
-        earliest_end: 0.6,
-        cold_share: 0.5,
-        most_session_clips: 3,
-    };
+
+    fn recipe() -> Recipe {
+        let recipe = Recipe::from_toml(crate::recipe::DEFAULT_RECIPE).unwrap();
+        Recipe {
+            window: WINDOW,
+            sampling: SamplingRecipe {
+                earliest_end: 0.6,
+                cold_share: 0.5,
+                most_session_clips: 3,
+                ..recipe.sampling
+            },
+            ..recipe
+        }
+    }
+
+    fn varied() -> Recipe {
+        Recipe {
+            augmentation: AugmentationRecipe {
+                time_warp: 0.2,
+                frequency_warp: 0.1,
+                curve_db: 3.0,
+                noise: 0.5,
+                time_masks: 1,
+                ..AugmentationRecipe::default()
+            },
+            ..recipe()
+        }
+    }
 
     /// Six clips of two speakers, of different lengths.
     fn clips(spec: &FeatureSpec) -> Vec<ClipFrames> {
@@ -268,28 +495,31 @@ mod tests {
                     emotion: Emotion::Sad,
                     speaker: format!("test/{}", place % 2),
                     corpus: "test",
+                    votes: None,
                 };
                 ClipFrames {
                     clip,
                     bands_db,
                     voiced,
                     totals,
+                    content: 0,
                 }
             })
             .collect()
     }
 
-    fn sampler<'a>(clips: &'a [ClipFrames], spec: &'a FeatureSpec) -> Sampler<'a> {
-        Sampler::new(clips, spec, &WINDOW, &SAMPLING, 9)
+    fn sampler<'a>(clips: &'a [ClipFrames], spec: &'a FeatureSpec, recipe: &'a Recipe) -> Sampler<'a> {
+        Sampler::new(clips, spec, recipe, 9)
     }
 
     #[test]
     fn a_sample_is_the_window_that_the_plugin_computes() {
         let spec = FeatureSpec::standard();
         let clips = clips(&spec);
-        let front_end = FrontEnd::new(&spec).unwrap();
+        let recipe = recipe();
+        let front_end = FrontEnd::new(&spec, Representation::Mfcc).unwrap();
         for (place, clip) in clips.iter().enumerate() {
-            let sample = sampler(&clips, &spec).validation(place);
+            let sample = sampler(&clips, &spec, &recipe).validation(place);
             // What the session had heard before the clip began.
             let mut before = sample.session.clone();
             for index in (0..sample.end).filter(|&index| clip.voiced[index]) {
@@ -331,11 +561,12 @@ mod tests {
     fn training_samples_vary_within_their_bounds_and_repeat_with_the_seed() {
         let spec = FeatureSpec::standard();
         let clips = clips(&spec);
-        let sampler = sampler(&clips, &spec);
+        let recipe = recipe();
+        let sampler = sampler(&clips, &spec, &recipe);
         let (mut ends, mut cold, mut warm) = (Vec::new(), 0, 0);
         for epoch in 0..200 {
-            let sample = sampler.training(4, epoch);
-            assert_eq!(sample, sampler.training(4, epoch));
+            let sample = sampler.training(4, epoch, 4);
+            assert_eq!(sample, sampler.training(4, epoch, 4));
             let frames = clips[4].frames();
             assert!((frames * 6 / 10..=frames).contains(&sample.end) && sample.frames() <= WINDOW.frames);
             let own = clips[4].voiced[..sample.end].iter().filter(|voiced| **voiced).count() as u64;
@@ -362,18 +593,22 @@ mod tests {
     fn short_samples_begin_with_silence() {
         let spec = FeatureSpec::standard();
         let clips = clips(&spec);
-        let front_end = FrontEnd::new(&spec).unwrap();
+        let recipe = recipe();
+        let front_end = FrontEnd::new(&spec, Representation::Mfcc).unwrap();
         let mut moments = Moments::new(spec.coefficients);
-        moments.observe(&front_end.features(&clips[0], &sampler(&clips, &spec).training(0, 0)));
+        moments.observe(&front_end.features(&clips[0], &sampler(&clips, &spec, &recipe).training(0, 0, 0)));
         let scaler = moments.scaler();
         let sample = |end| Sample {
             clip: 0,
             start: 0,
             end,
             session: clips[0].totals.clone(),
+            variation: None,
         };
-        let batch = Batch::new(&front_end, &scaler, &clips, &[sample(50), sample(53)]);
-        assert_eq!((batch.frames, batch.labels.as_slice()), (53, &[5, 5][..]));
+        let targets = Targets::new(&clips, &recipe.training);
+        let batch = Batch::new(&front_end, &scaler, &clips, &targets, &[sample(50), sample(53)]);
+        assert_eq!(batch.frames, 53);
+        assert_eq!(batch.targets, [[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]; 2]);
         let row = |time: usize, place: usize| {
             let start = (time * 2 + place) * spec.coefficients;
             &batch.features[start..start + spec.coefficients]
@@ -392,12 +627,100 @@ mod tests {
     }
 
     #[test]
+    fn varied_samples_differ_stay_finite_and_repeat_with_the_seed() {
+        let spec = FeatureSpec::standard();
+        let clips = clips(&spec);
+        let recipe = varied();
+        let sampler = sampler(&clips, &spec, &recipe);
+        let front_end = FrontEnd::new(&spec, Representation::Bands).unwrap();
+        let mut lengths = Vec::new();
+        for epoch in 0..20 {
+            let samples = sampler.epoch(epoch);
+            assert_eq!(samples, sampler.epoch(epoch));
+            for sample in &samples {
+                assert!(sample.frames() <= WINDOW.frames && sample.variation.is_some());
+                let features = front_end.features(&clips[sample.clip], sample);
+                assert_eq!(features.len(), sample.frames() * spec.mel_bands);
+                let range = spec.session.range_db;
+                assert!(features.iter().all(|value| value.is_finite() && *value >= -range));
+            }
+            lengths.push(samples[5].frames());
+        }
+        lengths.dedup();
+        assert!(lengths.len() > 5, "{lengths:?}");
+        // Draws of the variation change no other draw.
+        let plain_recipe = self::recipe();
+        let plain = self::sampler(&clips, &spec, &plain_recipe).epoch(3);
+        let ends = |samples: &[Sample]| samples.iter().map(|sample| sample.end).collect::<Vec<_>>();
+        assert_eq!(ends(&plain), ends(&sampler.epoch(3)));
+    }
+
+    #[test]
+    fn a_balanced_epoch_holds_each_emotion_equally_often() {
+        let spec = FeatureSpec::standard();
+        let mut clips = clips(&spec);
+        clips[5].clip.emotion = Emotion::Angry;
+        let mut recipe = recipe();
+        recipe.sampling.balance = Balance::Emotions;
+        let sampler = sampler(&clips, &spec, &recipe);
+        let mut sad = Vec::new();
+        for epoch in 0..10 {
+            let taken = sampler.clips_of_epoch(epoch);
+            assert_eq!((taken.len(), taken.iter().filter(|&&clip| clip == 5).count()), (6, 3));
+            let mut others: Vec<_> = taken.into_iter().filter(|&clip| clip != 5).collect();
+            others.sort_unstable();
+            others.dedup();
+            assert_eq!(others.len(), 3, "no clip comes twice while others wait");
+            sad.extend(others);
+        }
+        sad.sort_unstable();
+        sad.dedup();
+        assert_eq!(sad, [0, 1, 2, 3, 4]);
+        // Samples of one clip in one epoch differ.
+        let samples = sampler.epoch(0);
+        let own: Vec<_> = samples.iter().filter(|sample| sample.clip == 5).collect();
+        assert!(own[0].end != own[1].end || own[0].session != own[1].session);
+    }
+
+    #[test]
+    fn a_mixed_batch_stays_between_its_samples() {
+        let mut batch = Batch {
+            features: (0..50 * 4).map(|place| (place % 4) as f32).collect(),
+            frames: 50,
+            targets: (0..4)
+                .map(|place| std::array::from_fn(|class| f32::from(class == place)))
+                .collect(),
+            weights: vec![1.0; 4],
+        };
+        batch.mix(0.4, &mut stream(1, Purpose::Mixup, 0, 0));
+        for (place, target) in batch.targets.iter().enumerate() {
+            assert!((target.iter().sum::<f32>() - 1.0).abs() < 1e-6 && target[place] >= 0.5);
+            let expected: f32 = target
+                .iter()
+                .enumerate()
+                .map(|(class, share)| class as f32 * share)
+                .sum();
+            assert!(
+                (batch.features[place] - expected).abs() < 1e-5
+                    && (batch.features[196 + place] - expected).abs() < 1e-5
+            );
+        }
+        assert!(
+            batch
+                .targets
+                .iter()
+                .any(|target| target.iter().all(|share| *share < 0.999))
+        );
+    }
+
+    #[test]
     fn batches_hold_every_sample_once_and_neighbours_in_length() {
         let sample = |clip: usize| Sample {
             clip,
             start: 0,
             end: 50 + (clip * 37) % 250,
             session: SessionTotals::default(),
+            variation: None,
         };
         let samples: Vec<_> = (0..500).map(sample).collect();
         let drawn = batches(samples.clone(), 16, 1, 0);

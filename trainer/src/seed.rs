@@ -18,6 +18,14 @@ pub enum Purpose {
     Dropout = 5,
     /// Sessions of the evaluation.
     Evaluation = 6,
+    /// Which clips an epoch takes, where it does not take each once.
+    Balance = 7,
+    /// A clip's variation in an epoch.
+    Variation = 8,
+    /// Mixing the samples of a step.
+    Mixup = 9,
+    /// Drawing speakers to see how much the figures depend on them.
+    Bootstrap = 10,
 }
 
 /// The stream of a purpose, told apart by two numbers.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::SplitRecipe;
+use crate::recipe::{Protocol, SplitRecipe};
 use crate::seed::{Purpose, stream, text_key};
 
 /// The part a speaker plays.
@@ -40,13 +40,19 @@ struct Sides {
 pub enum SplitError {
     /// Too few speakers for three sides.
     #[error(
-        "corpus {corpus} has {speakers} usable speakers: at least 3 are needed, one each to train, validate and test"
+        "no corpus has 3 usable speakers or more ({0}): at least 3 are needed, one each to train, validate and test"
     )]
-    TooFewSpeakers {
-        /// The corpus.
-        corpus: String,
-        /// How many speakers it has.
-        speakers: usize,
+    TooFewSpeakers(String),
+    /// One corpus cannot be left out of one.
+    #[error("there is one corpus only: give at least two with --corpus, or choose another `split.protocol`")]
+    OneCorpus,
+    /// There is no such fold.
+    #[error("there is no fold {fold}: the recipe's `split.protocol` makes {folds}")]
+    Fold {
+        /// What was asked for, from 1.
+        fold: usize,
+        /// How many there are.
+        folds: usize,
     },
     /// A file lists a speaker twice.
     #[error("speaker {0} is listed twice: a speaker belongs to one side only")]
@@ -54,31 +60,61 @@ pub enum SplitError {
 }
 
 impl SpeakerSplit {
-    /// Divides the speakers of each corpus by a seeded draw; `speakers` are named `corpus/speaker`.
-    pub fn draw<'a>(
+    /// All divisions of the recipe's protocol; `speakers` are named `corpus/speaker`.
+    pub fn all<'a>(
         speakers: impl IntoIterator<Item = &'a str>,
         recipe: &SplitRecipe,
         seed: u64,
-    ) -> Result<Self, SplitError> {
-        let mut corpora: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for speaker in speakers {
-            let corpus = speaker.split_once('/').map_or(speaker, |(corpus, _)| corpus);
-            corpora.entry(corpus).or_default().insert(speaker);
+    ) -> Result<Vec<Self>, SplitError> {
+        let corpora = shuffled(speakers, seed);
+        check_enough(&corpora)?;
+        let everybody = || corpora.values().flatten().copied();
+        match recipe.protocol {
+            Protocol::HoldOut => Ok(vec![Self::hold_out(&corpora, recipe)]),
+            Protocol::Folds => Ok((0..recipe.folds)
+                .map(|fold| {
+                    let own = corpora
+                        .values()
+                        .flat_map(|order| order.iter().skip(fold).step_by(recipe.folds));
+                    Self::around(&corpora, &own.copied().collect(), recipe, fold)
+                })
+                .filter(|split| !split.speakers(Side::Test).is_empty())
+                .collect()),
+            Protocol::Speakers => Ok(everybody()
+                .enumerate()
+                .map(|(fold, speaker)| Self::around(&corpora, &BTreeSet::from([speaker]), recipe, fold))
+                .collect()),
+            Protocol::Corpora if corpora.len() < 2 => Err(SplitError::OneCorpus),
+            Protocol::Corpora => Ok(corpora
+                .values()
+                .map(|own| Self::around(&corpora, &own.iter().copied().collect(), recipe, 0))
+                .collect()),
         }
+    }
+
+    /// One of them, `fold` from 1.
+    pub fn fold<'a>(
+        speakers: impl IntoIterator<Item = &'a str>,
+        recipe: &SplitRecipe,
+        seed: u64,
+        fold: usize,
+    ) -> Result<Self, SplitError> {
+        let mut all = Self::all(speakers, recipe, seed)?;
+        let folds = all.len();
+        match fold.checked_sub(1).filter(|place| *place < folds) {
+            Some(place) => Ok(all.swap_remove(place)),
+            None => Err(SplitError::Fold { fold, folds }),
+        }
+    }
+
+    /// Shares of each corpus validate and test; corpora of fewer than three speakers only train.
+    fn hold_out(corpora: &BTreeMap<&str, Vec<&str>>, recipe: &SplitRecipe) -> Self {
         let mut sides = BTreeMap::new();
-        for (corpus, speakers) in corpora {
-            if speakers.len() < 3 {
-                return Err(SplitError::TooFewSpeakers {
-                    corpus: corpus.into(),
-                    speakers: speakers.len(),
-                });
-            }
-            let mut order: Vec<_> = speakers.into_iter().collect();
-            order.shuffle(&mut stream(seed, Purpose::Split, text_key(corpus), 0));
-            let most = (order.len() - 1) / 2;
-            let count = |share: f64| ((order.len() as f64 * share).round() as usize).clamp(1, most);
+        for order in corpora.values() {
+            let most = order.len().saturating_sub(1) / 2;
+            let count = |share: f64| ((order.len() as f64 * share).round() as usize).max(1).min(most);
             let (validation, test) = (count(recipe.validation), count(recipe.test));
-            for (place, speaker) in order.into_iter().enumerate() {
+            for (place, speaker) in order.iter().enumerate() {
                 let side = if place < validation {
                     Side::Validation
                 } else if place < validation + test {
@@ -86,10 +122,40 @@ impl SpeakerSplit {
                 } else {
                     Side::Train
                 };
+                sides.insert((*speaker).to_string(), side);
+            }
+        }
+        Self { sides }
+    }
+
+    /// `test` tests; of the others in each corpus a share validates, in each fold others.
+    fn around(corpora: &BTreeMap<&str, Vec<&str>>, test: &BTreeSet<&str>, recipe: &SplitRecipe, fold: usize) -> Self {
+        let mut sides: BTreeMap<String, Side> = BTreeMap::new();
+        for order in corpora.values() {
+            let mut rest: Vec<&str> = order
+                .iter()
+                .copied()
+                .filter(|speaker| !test.contains(speaker))
+                .collect();
+            let most = rest.len() / 2;
+            let validation = ((order.len() as f64 * recipe.validation).round() as usize)
+                .max(1)
+                .min(most);
+            let turn = (fold * validation) % rest.len().max(1);
+            rest.rotate_left(turn);
+            for (place, speaker) in rest.into_iter().enumerate() {
+                let side = if place < validation {
+                    Side::Validation
+                } else {
+                    Side::Train
+                };
                 sides.insert(speaker.to_string(), side);
             }
         }
-        Ok(Self { sides })
+        for speaker in test {
+            sides.insert((*speaker).to_string(), Side::Test);
+        }
+        Self { sides }
     }
 
     /// The speaker's side, if the split knows the speaker.
@@ -102,6 +168,32 @@ impl SpeakerSplit {
         let own = self.sides.iter().filter(|(_, found)| **found == side);
         own.map(|(speaker, _)| speaker.as_str()).collect()
     }
+}
+
+/// The speakers of each corpus in a seeded order that does not depend on the other corpora.
+fn shuffled<'a>(speakers: impl IntoIterator<Item = &'a str>, seed: u64) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut corpora: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for speaker in speakers {
+        let corpus = speaker.split_once('/').map_or(speaker, |(corpus, _)| corpus);
+        corpora.entry(corpus).or_default().insert(speaker);
+    }
+    let shuffle = |(corpus, speakers): (&'a str, BTreeSet<&'a str>)| {
+        let mut order: Vec<_> = speakers.into_iter().collect();
+        order.shuffle(&mut stream(seed, Purpose::Split, text_key(corpus), 0));
+        (corpus, order)
+    };
+    corpora.into_iter().map(shuffle).collect()
+}
+
+fn check_enough(corpora: &BTreeMap<&str, Vec<&str>>) -> Result<(), SplitError> {
+    if corpora.values().any(|speakers| speakers.len() >= 3) {
+        return Ok(());
+    }
+    let counts: Vec<_> = corpora
+        .iter()
+        .map(|(corpus, speakers)| format!("{corpus} has {}", speakers.len()))
+        .collect();
+    Err(SplitError::TooFewSpeakers(counts.join(", ")))
 }
 
 impl From<SpeakerSplit> for Sides {
@@ -141,6 +233,8 @@ mod tests {
     use super::*;
 
     const RECIPE: SplitRecipe = SplitRecipe {
+        protocol: Protocol::HoldOut,
+        folds: 5,
         validation: 0.1667,
         test: 0.1667,
     };
@@ -153,7 +247,7 @@ mod tests {
     }
 
     fn draw(seed: u64) -> SpeakerSplit {
-        SpeakerSplit::draw(speakers().iter().map(String::as_str), &RECIPE, seed).unwrap()
+        SpeakerSplit::fold(speakers().iter().map(String::as_str), &RECIPE, seed, 1).unwrap()
     }
 
     #[test]
@@ -175,7 +269,7 @@ mod tests {
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
         let alone: Vec<_> = speakers().into_iter().filter(|name| name.starts_with("emo")).collect();
-        let alone = SpeakerSplit::draw(alone.iter().map(String::as_str), &RECIPE, 7).unwrap();
+        let alone = SpeakerSplit::fold(alone.iter().map(String::as_str), &RECIPE, 7, 1).unwrap();
         for speaker in alone.speakers(Side::Test) {
             assert_eq!(draw(7).side(speaker), Some(Side::Test));
         }
@@ -192,14 +286,51 @@ mod tests {
     }
 
     #[test]
-    fn two_speakers_are_too_few() {
-        let error = SpeakerSplit::draw(["a/1", "a/2"], &RECIPE, 0).unwrap_err();
+    fn two_speakers_are_too_few_but_may_train_beside_others() {
+        let error = SpeakerSplit::all(["a/1", "a/2", "b/1"], &RECIPE, 0).unwrap_err();
+        assert_eq!(error, SplitError::TooFewSpeakers("a has 2, b has 1".into()));
+        let split = SpeakerSplit::fold(["a/1", "a/2", "b/1", "b/2", "b/3"], &RECIPE, 0, 1).unwrap();
         assert_eq!(
-            error,
-            SplitError::TooFewSpeakers {
-                corpus: "a".into(),
-                speakers: 2
+            (split.side("a/1"), split.side("a/2")),
+            (Some(Side::Train), Some(Side::Train))
+        );
+    }
+
+    #[test]
+    fn under_every_protocol_everybody_has_one_side_and_tests_once() {
+        for (protocol, folds) in [(Protocol::Folds, 5), (Protocol::Speakers, 80), (Protocol::Corpora, 2)] {
+            let recipe = SplitRecipe { protocol, ..RECIPE };
+            let all = SpeakerSplit::all(speakers().iter().map(String::as_str), &recipe, 7).unwrap();
+            assert_eq!(all.len(), folds, "{protocol:?}");
+            let mut tested = Vec::new();
+            for split in &all {
+                let side = |side| split.speakers(side);
+                assert!(
+                    !side(Side::Train).is_empty() && !side(Side::Validation).is_empty(),
+                    "{protocol:?}"
+                );
+                // The map holds one side per speaker, and everybody.
+                let count: usize = [Side::Train, Side::Validation, Side::Test]
+                    .map(|own| side(own).len())
+                    .iter()
+                    .sum();
+                assert_eq!(count, 80);
+                tested.extend(side(Side::Test).into_iter().map(String::from));
             }
+            tested.sort();
+            let mut expected = speakers();
+            expected.sort();
+            assert_eq!(tested, expected, "{protocol:?}");
+        }
+        let one = ["a/1", "a/2", "a/3"];
+        let recipe = SplitRecipe {
+            protocol: Protocol::Corpora,
+            ..RECIPE
+        };
+        assert_eq!(SpeakerSplit::all(one, &recipe, 0), Err(SplitError::OneCorpus));
+        assert_eq!(
+            SpeakerSplit::fold(one, &RECIPE, 0, 2),
+            Err(SplitError::Fold { fold: 2, folds: 1 })
         );
     }
 }

@@ -7,17 +7,19 @@ use affekt_features::FeatureError;
 use affekt_models::EMOTIONS;
 use burn::module::Module;
 use burn::tensor::Device;
-use rayon::prelude::*;
 
+use crate::average::{follow, warmed_up};
 use crate::calibration::{Scored, cross_entropy, fit_temperature, softmax};
+use crate::clips::ClipFrames;
 use crate::dataset::Dataset;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimize::{infer, learning_rate, optimizer, step};
 use crate::recipe::Recipe;
 use crate::run_folder::{BestRecord, EpochRecord, Progress, RunError, RunFolder};
-use crate::samples::{Batch, FrontEnd, Sample, Sampler, batches};
+use crate::samples::{Batch, FrontEnd, Representation, Sample, Sampler, batches};
 use crate::seed::{Purpose, stream};
+use crate::targets::{Targets, label};
 
 /// What happens during training, for whoever shows it.
 #[derive(Debug)]
@@ -68,42 +70,55 @@ pub fn train(
     mut on_event: impl FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<BestRecord, TrainingError> {
     let device = device.clone().autodiff();
-    let coefficients = data.spec.coefficients;
+    let front_end = FrontEnd::new(&data.spec, Representation::of(&recipe.network))?;
     let mut optimizer = optimizer(&recipe.training);
-    let mut network = Network::new(&recipe.network, coefficients, seed, &device);
+    let mut network = Network::new(&recipe.network, front_end.width(), seed, &device);
+    let mut average = (recipe.training.average_decay > 0.0).then(|| network.valid());
     let mut progress = Progress {
         epochs: 0,
         best_epoch: 0,
         best_uar: -1.0,
     };
-    if resume {
-        (network, optimizer, progress) = folder.load_checkpoint(optimizer, &device)?;
+    if resume && let Some(checkpoint) = folder.load_checkpoint(optimizer.clone(), &device)? {
+        (network, optimizer, progress) = (checkpoint.network, checkpoint.optimizer, checkpoint.progress);
+        average = average.and(checkpoint.average);
     }
-    let front_end = FrontEnd::new(&data.spec)?;
-    let sampler = |clips| Sampler::new(clips, &data.spec, &recipe.window, &recipe.sampling, seed);
-    let training = sampler(&data.train);
-    let validation = validation_batches(data, &sampler(&data.validation), &front_end, recipe.training.batch);
+    folder.forget_after(progress.epochs)?;
+    let training = Sampler::new(&data.train, &data.spec, recipe, seed);
+    let targets = Targets::new(&data.train, &recipe.training);
+    let validation = Validation::new(data, recipe, seed, &front_end);
 
     for epoch in progress.epochs..recipe.training.epochs {
         if epoch - progress.best_epoch.min(epoch) >= recipe.training.patience {
             break;
         }
         let start = Instant::now();
-        let samples: Vec<Sample> = (0..data.train.len())
-            .into_par_iter()
-            .map(|clip| training.training(clip, epoch))
-            .collect();
-        let order = batches(samples, recipe.training.batch, seed, epoch);
+        let order = batches(training.epoch(epoch), recipe.training.batch, seed, epoch);
         let steps = order.len();
         let (mut loss, mut gradient_norm, mut rate) = (0.0, 0.0, 0.0);
         for (index, samples) in order.iter().enumerate() {
-            let batch = Batch::new(&front_end, &data.scaler, &data.train, samples);
+            let mut batch = Batch::new(&front_end, &data.scaler, &data.train, &targets, samples);
+            if recipe.training.mixup > 0.0 {
+                let mut random = stream(seed, Purpose::Mixup, epoch as u64, index as u64);
+                batch.mix(recipe.training.mixup, &mut random);
+            }
             let done = epoch as f64 + (index + 1) as f64 / steps as f64;
             rate = learning_rate(&recipe.training, done);
             let mut dropout = stream(seed, Purpose::Dropout, epoch as u64, index as u64);
-            let clip_norm = recipe.training.clip_norm;
             let result;
-            (network, result) = step(network, &mut optimizer, &batch, rate, clip_norm, &mut dropout, &device);
+            (network, result) = step(
+                network,
+                &mut optimizer,
+                &batch,
+                rate,
+                &recipe.training,
+                &mut dropout,
+                &device,
+            );
+            if let Some(before) = average.take() {
+                let decay = warmed_up(recipe.training.average_decay, epoch * steps + index);
+                average = Some(follow(before, &network.valid(), decay));
+            }
             loss += result.loss;
             gradient_norm += result.gradient_norm;
             // Between epochs alone may training end: what is saved is always a whole epoch.
@@ -119,7 +134,9 @@ pub fn train(
             return Err(TrainingError::Diverged(epoch + 1));
         }
 
-        let scored = score(&network, &validation);
+        let current = network.valid();
+        let judged = average.as_ref().unwrap_or(&current);
+        let scored = validation.score(judged);
         let best = assess(epoch + 1, &scored);
         let record = EpochRecord {
             epoch: epoch + 1,
@@ -137,10 +154,11 @@ pub fn train(
         if is_best {
             progress.best_epoch = epoch + 1;
             progress.best_uar = best.validation.uar;
-            folder.save_best(&network, &best)?;
+            folder.save_best(judged, &best)?;
         }
-        folder.save_checkpoint(&network, &optimizer, &progress)?;
+        // The log comes before the checkpoint: what a run that is stopped in between logged, it will log again.
         folder.log(&record)?;
+        folder.save_checkpoint(&current, average.as_ref(), &optimizer, &progress)?;
         let flow = on_event(Event::Epoch {
             record: &record,
             is_best,
@@ -149,30 +167,42 @@ pub fn train(
             break;
         }
     }
-    Ok(folder.load_best(&device)?.1)
+    Ok(folder.best()?)
 }
 
-fn validation_batches(data: &Dataset, sampler: &Sampler<'_>, front_end: &FrontEnd<'_>, batch: usize) -> Vec<Batch> {
-    let mut samples: Vec<_> = (0..data.validation.len())
-        .map(|clip| sampler.validation(clip))
-        .collect();
-    samples.sort_by_key(Sample::frames);
-    samples
-        .chunks(batch)
-        .map(|samples| Batch::new(front_end, &data.scaler, &data.validation, samples))
-        .collect()
+/// The validation clips as they are judged by.
+struct Validation {
+    batches: Vec<Batch>,
+    /// Places of the labels, in the order of the batches.
+    labels: Vec<usize>,
 }
 
-/// Logits and labels of all validation clips.
-fn score(network: &Network, batches: &[Batch]) -> Vec<Scored> {
-    let network = network.valid();
-    let device = network.conv.val().device();
-    let mut scored = Vec::new();
-    for batch in batches {
-        let logits = infer(&network, batch, &device);
-        scored.extend(logits.into_iter().zip(batch.labels.iter().copied()));
+impl Validation {
+    fn new(data: &Dataset, recipe: &Recipe, seed: u64, front_end: &FrontEnd<'_>) -> Self {
+        let clips: &[ClipFrames] = &data.validation;
+        let sampler = Sampler::new(clips, &data.spec, recipe, seed);
+        let targets = Targets::new(clips, &recipe.training);
+        let mut samples: Vec<_> = (0..clips.len()).map(|clip| sampler.validation(clip)).collect();
+        samples.sort_by_key(Sample::frames);
+        let label = |sample: &Sample| {
+            let clip = &clips[sample.clip].clip;
+            label(clip, recipe.training.labels).unwrap_or(clip.emotion.index())
+        };
+        Self {
+            labels: samples.iter().map(label).collect(),
+            batches: samples
+                .chunks(recipe.training.batch)
+                .map(|samples| Batch::new(front_end, &data.scaler, clips, &targets, samples))
+                .collect(),
+        }
     }
-    scored
+
+    /// Logits and labels of all clips.
+    fn score(&self, network: &Network) -> Vec<Scored> {
+        let device = network.device();
+        let logits = self.batches.iter().flat_map(|batch| infer(network, batch, &device));
+        logits.zip(self.labels.iter().copied()).collect()
+    }
 }
 
 /// Temperature and figures of a network's scores.

@@ -5,8 +5,6 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use affekt_trainer::recipe::Recipe;
-use affekt_trainer::split::{Side, SpeakerSplit};
 use common::{LETTERS, TINY_RECIPE, write_corpus, write_wav};
 use serde_json::Value;
 
@@ -114,9 +112,10 @@ fn from_recordings_to_predictions() {
     succeed(&["export", "--run", &run, "--out", &model, "--name", "Tiny"]);
 
     let corpus = place.corpus();
-    let card = place.text("card.md");
+    let (card, page, plots) = (place.text("card.md"), place.text("page.html"), place.text("plots"));
     let evaluate = [
-        "evaluate", "--model", &model, "--corpus", &corpus, "--run", &run, "--json", "--card", &card,
+        "evaluate", "--model", &model, "--corpus", &corpus, "--run", &run, "--json", "--card", &card, "--html", &page,
+        "--plots", &plots,
     ];
     let evaluated = succeed(&evaluate);
     let figures = json(&evaluated);
@@ -128,6 +127,8 @@ fn from_recordings_to_predictions() {
     for key in ["accuracy", "macro_f1", "per_class_recall", "confusion", "ece"] {
         assert!(!figures[key].is_null(), "{key}: {figures}");
     }
+    assert!(std::fs::read_to_string(page).unwrap().contains("model on emo-db"));
+    assert_eq!(std::fs::read_dir(plots).unwrap().count(), 5);
     let card = std::fs::read_to_string(card).unwrap();
     for part in ["# Tiny", "Burkhardt", "CC0", "affekt-trainer train", "first model"] {
         assert!(card.contains(part), "{part}: {card}");
@@ -179,6 +180,60 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
             .collect()
     };
     assert_eq!(strip("whole"), strip("again"));
+}
+
+#[test]
+fn a_run_that_is_killed_ten_times_equals_an_uninterrupted_one() {
+    let place = Place::new();
+    let recipe = crnn_recipe("hold-out").replace("epochs = 6", "epochs = 12");
+    std::fs::write(place.path("recipe.toml"), recipe).unwrap();
+    place.train("whole", &[]);
+
+    let (corpus, recipe, run) = (place.corpus(), place.text("recipe.toml"), place.text("killed"));
+    let mut random = 0x2545_f491_u32;
+    for _ in 0..10 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_affekt-trainer"));
+        command.args(["train", "--corpus", &corpus, "--out", &run, "--threads", "2"]);
+        if place.path("killed/run.json").exists() {
+            command.arg("--resume");
+        } else {
+            command.args(["--recipe", &recipe]);
+        }
+        let mut process = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        // From before the first clip is decoded to several epochs on, at some moment or other (xorshift).
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        std::thread::sleep(std::time::Duration::from_millis(u64::from(random % 600)));
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    if place.path("killed/run.json").exists() {
+        place.train("killed", &["--resume"]);
+    } else {
+        place.train("killed", &[]);
+    }
+
+    let figures = |run: &str| -> Vec<_> {
+        let epochs = lines(&place.path(&format!("{run}/log.jsonl"))).into_iter();
+        epochs
+            .map(|epoch| {
+                (
+                    epoch["epoch"].clone(),
+                    epoch["loss"].clone(),
+                    epoch["validation_loss"].clone(),
+                )
+            })
+            .collect()
+    };
+    assert_eq!(figures("whole").len(), 12);
+    assert_eq!(figures("whole"), figures("killed"));
+    let weights = |run: &str| {
+        let model = place.text(&format!("{run}.onnx"));
+        succeed(&["export", "--run", &place.text(run), "--out", &model]);
+        std::fs::read(model).unwrap()
+    };
+    assert!(weights("whole") == weights("killed"), "the weights differ");
 }
 
 #[test]
@@ -251,47 +306,186 @@ fn a_run_is_not_overwritten_and_seen_speakers_are_refused() {
     assert!(text(&allowed.stderr).contains("WARNING"), "{}", text(&allowed.stderr));
 
     // Other clips than the run started with.
+    let train = record["speakers"]["train"][0].as_str().unwrap();
+    let train = train.trim_start_matches("emo-db/");
+    std::fs::remove_file(place.path(&format!("emo-db/{train}a01Wa.wav"))).unwrap();
     let resumed = fail(&["train", "--corpus", &corpus, "--out", &run, "--resume"]);
     assert!(resumed.contains("differ"), "{resumed}");
 }
 
-/// The corpus's speakers, without the one that tests: that one's clips are not even decoded.
-fn decoded_speakers(seed: u64) -> Vec<String> {
-    let names: Vec<String> = (3..=8).map(|speaker| format!("emo-db/{speaker:02}")).collect();
-    let recipe = Recipe::from_toml(TINY_RECIPE).unwrap();
-    let split = SpeakerSplit::draw(names.iter().map(String::as_str), &recipe.split, seed).unwrap();
-    let decoded = names.iter().filter(|name| split.side(name) != Some(Side::Test));
-    decoded.map(|name| name["emo-db/".len()..].to_string()).collect()
-}
-
 #[test]
 fn defective_clips_are_dropped_by_name() {
-    const SEED: u64 = 1;
     let place = Place::new();
     let folder = place.path("emo-db");
-    let speakers = decoded_speakers(SEED);
-    let name = |speaker: usize, clip: &str| format!("{}{clip}.wav", speakers[speaker]);
-    let copy = |speaker: usize, from: &str, to: &str| {
-        std::fs::copy(folder.join(name(speaker, from)), folder.join(name(speaker, to))).unwrap();
-    };
-    copy(0, "a01Wa", "a02Ta");
-    copy(1, "a01Wa", "a02Wa");
-    write_wav(&folder.join(name(2, "a02Na")), &[0.0; 16_000]);
-    write_wav(&folder.join(name(2, "a03Na")), &[0.5; 100]);
-    std::fs::write(folder.join(name(3, "a02Na")), "no recording").unwrap();
-    let trained = place.train("run", &["--epochs", "1", "--seed", &SEED.to_string()]);
+    std::fs::copy(folder.join("03a01Wa.wav"), folder.join("03a02Ta.wav")).unwrap();
+    std::fs::copy(folder.join("04a01Wa.wav"), folder.join("04a02Wa.wav")).unwrap();
+    // One recording under two speakers' names could otherwise train and test.
+    std::fs::copy(folder.join("07a01Na.wav"), folder.join("08a02Na.wav")).unwrap();
+    write_wav(&folder.join("05a02Na.wav"), &[0.0; 16_000]);
+    write_wav(&folder.join("05a03Na.wav"), &[0.5; 100]);
+    std::fs::write(folder.join("06a02Na.wav"), "no recording").unwrap();
+    let trained = place.train("run", &["--epochs", "1"]);
     let report = text(&trained.stderr);
-    for (speaker, clip, reason) in [
-        (0, "a02Ta", "another label"),
-        (0, "a01Wa", "another label"),
-        (1, "a02Wa", "a copy of"),
-        (2, "a02Na", "no voice"),
-        (2, "a03Na", ""),
-        (3, "a02Na", "not a wav"),
+    for (name, reason) in [
+        ("03a02Ta.wav", "another label"),
+        ("03a01Wa.wav", "another label"),
+        ("04a02Wa.wav", "a copy of"),
+        ("07a01Na.wav", "another label"),
+        ("08a02Na.wav", "another label"),
+        ("05a02Na.wav", "no voice"),
+        ("05a03Na.wav", ""),
+        ("06a02Na.wav", "not a wav"),
     ] {
-        let name = name(speaker, clip);
         let line = report.lines().find(|line| line.contains(&format!("dropped {name}")));
         assert!(line.is_some_and(|line| line.contains(reason)), "{name}: {report}");
     }
-    assert!(!report.contains(&format!("dropped {}", name(1, "a01Wa"))), "{report}");
+    assert!(!report.contains("dropped 04a01Wa.wav"), "{report}");
+}
+
+/// A recipe with other protocols and a `crnn`, small enough for the tiny corpus.
+fn crnn_recipe(protocol: &str) -> String {
+    let network = "[network]
+architecture = \"crnn\"
+blocks = [
+    { filters = 4, kernel = 5, stride = [2, 2] },
+    { filters = 8, pool = [4, 4] },
+]
+projection = 16
+lstm_layers = 0
+lstm_units = 8
+pooling = \"attention-deviation\"
+heads = 2
+dense_units = 0
+dropout = 0.0
+";
+    let augmentation = "[augmentation]
+share = 0.5
+time_warp = 0.1
+curve_db = 1.0
+noise = 0.2
+time_masks = 1
+time_mask_frames = 5
+";
+    let start = TINY_RECIPE.find("[network]").unwrap();
+    let end = TINY_RECIPE.find("[training]").unwrap();
+    let head = format!(
+        "{}{network}\n{augmentation}\n{}",
+        &TINY_RECIPE[..start],
+        &TINY_RECIPE[end..]
+    );
+    head.replace(
+        "epochs = 30",
+        "epochs = 6\naverage_decay = 0.9\nmixup = 0.2\nlabel_smoothing = 0.05",
+    )
+    .replace("[split]", &format!("[split]\nprotocol = \"{protocol}\"\nfolds = 3"))
+}
+
+#[test]
+fn cross_validation_tests_everybody_once_and_goes_on_where_it_was_stopped() {
+    let place = Place::new();
+    std::fs::write(place.path("recipe.toml"), crnn_recipe("folds")).unwrap();
+    let (corpus, recipe, out) = (place.corpus(), place.text("recipe.toml"), place.text("folds"));
+    let all = [
+        "cross-validate",
+        "--corpus",
+        &corpus,
+        "--recipe",
+        &recipe,
+        "--out",
+        &out,
+        "--threads",
+        "2",
+        "--json",
+    ];
+    let part = succeed(&[&all[..], &["--shard", "2/2"]].concat());
+    assert!(part.stdout.is_empty());
+    assert!(
+        text(&part.stderr).contains("2 of 3 divisions are still to be done"),
+        "{}",
+        text(&part.stderr)
+    );
+    let figures = json(&succeed(&all));
+    assert_eq!(
+        (figures["clips"].as_u64(), figures["speakers"].as_u64()),
+        (Some(108), Some(6))
+    );
+    assert_eq!(figures["by_speaker"].as_object().unwrap().len(), 6);
+    assert!(figures["uar"].as_f64().unwrap() > 0.5, "{figures}");
+    let interval = figures["intervals"]["uar"].as_array().unwrap();
+    assert!(interval[0].as_f64() <= figures["uar"].as_f64() && figures["uar"].as_f64() <= interval[1].as_f64());
+    // All is done: the same figures, at once.
+    let again = json(&succeed(&all));
+    assert_eq!(again, figures);
+
+    std::fs::write(place.path("recipe.toml"), crnn_recipe("corpora")).unwrap();
+    let alone = fail(&[
+        "train",
+        "--corpus",
+        &corpus,
+        "--recipe",
+        &recipe,
+        "--out",
+        &place.text("run"),
+    ]);
+    assert!(alone.contains("one corpus only"), "{alone}");
+    std::fs::write(place.path("recipe.toml"), crnn_recipe("folds")).unwrap();
+    let none = fail(&[
+        "train",
+        "--corpus",
+        &corpus,
+        "--recipe",
+        &recipe,
+        "--out",
+        &place.text("run"),
+        "--fold",
+        "4",
+    ]);
+    assert!(none.contains("no fold 4") && none.contains("makes 3"), "{none}");
+}
+
+#[test]
+fn what_was_heard_under_another_name_is_not_tested() {
+    let place = Place::new();
+    place.train("run", &["--epochs", "1"]);
+    let (run, model) = (place.text("run"), place.text("model.onnx"));
+    succeed(&["export", "--run", &run, "--out", &model]);
+    // The same recordings, all of them by somebody new.
+    let table: String = std::fs::read_dir(place.path("emo-db"))
+        .unwrap()
+        .map(|entry| {
+            format!(
+                "emo-db/{},sad,somebody else\n",
+                entry.unwrap().file_name().to_string_lossy()
+            )
+        })
+        .collect();
+    std::fs::write(place.path("clips.csv"), format!("path,label,speaker\n{table}")).unwrap();
+    let corpus = format!("csv={}", place.text("clips.csv"));
+    let evaluated = succeed(&[
+        "evaluate", "--model", &model, "--corpus", &corpus, "--run", &run, "--json", "--by", "speaker",
+    ]);
+    let report = text(&evaluated.stderr);
+    assert!(
+        report.contains("90 clips left out") && report.contains("under other names"),
+        "{report}"
+    );
+    assert_eq!(json(&evaluated)["clips"].as_u64(), Some(18));
+    // Nobody voted on these.
+    let voted = fail(&[
+        "evaluate", "--model", &model, "--corpus", &corpus, "--run", &run, "--labels", "voted",
+    ]);
+    assert!(
+        voted.contains("no votes") && voted.contains("no usable clip"),
+        "{voted}"
+    );
+}
+
+#[test]
+fn corpora_are_listed_with_licence_and_source() {
+    let listed = text(&succeed(&["corpora"]).stdout);
+    for part in ["crema-d", "ravdess-song", "savee", "CC BY-NC-SA", "https://", "--map"] {
+        assert!(listed.contains(part), "{part}: {listed}");
+    }
+    let list = json(&succeed(&["corpora", "--json"]));
+    assert_eq!(list.as_array().unwrap().len(), 9);
 }

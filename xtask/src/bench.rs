@@ -2,7 +2,7 @@ use std::{env::consts::EXE_SUFFIX, process::Command};
 
 use clap::Args;
 
-use crate::{bundle, cargo::run, python, workspace};
+use crate::{bundle, cargo::run, python, test, workspace};
 
 /// Measures features, plugin and model beside what one would use instead. Fetches several GB of Python packages
 /// on the first call.
@@ -11,14 +11,17 @@ pub struct Arguments {
     /// Measures without the Python libraries.
     #[arg(long)]
     alone: bool,
-    /// One part alone: features, plugin or model.
-    part: Option<String>,
+    /// One part alone: features, plugin, model, or response with two recordings of one singer.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    part: Vec<String>,
 }
 
 impl Arguments {
     /// Bundles and measures.
     pub fn run(self) -> color_eyre::Result<()> {
-        bundle::release(&["affekt-tests"])?;
+        // As the tests do it, so that nothing is built twice.
+        test::build()?;
+        bundle::pack()?;
         let program = workspace::target()?.join("release").join(format!("bench{EXE_SUFFIX}"));
         let mut command = Command::new(program);
         command

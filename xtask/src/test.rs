@@ -35,11 +35,7 @@ impl Arguments {
     pub fn run(self) -> color_eyre::Result<()> {
         let mut steps = Steps::default();
         let library = steps.time("ONNX Runtime", python::onnxruntime)?;
-        // One call for the plugin, the programs and the tests: packages that are built one by one get their
-        // dependencies with other features, and so build them again.
-        steps.time("release build", || {
-            run(cargo(["build", "--release", "--lib", "--bins", "--tests"]).args(EVERYTHING))
-        })?;
+        steps.time("release build", build)?;
         steps.time("bundle", bundle::pack)?;
         steps.time("debug module", || {
             run(&mut cargo(["build", "--package", workspace::PLUGIN]))
@@ -75,6 +71,12 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+/// Builds the plugin, the programs and the tests in release, all in one call: packages that are built one by one, or
+/// without the tests, get their dependencies with other features, and so build them again.
+pub fn build() -> color_eyre::Result<()> {
+    run(cargo(["build", "--release", "--lib", "--bins", "--tests"]).args(EVERYTHING))
 }
 
 /// How long each step took.

@@ -14,8 +14,8 @@ use color_eyre::eyre::{OptionExt, WrapErr, bail};
 
 use crate::{
     bundle,
-    cargo::{EVERYTHING, cargo, describe, run},
-    install, packages, python, workspace,
+    cargo::{describe, run},
+    install, packages, python, test, workspace,
 };
 
 /// Builds, and checks the VST3 bundle in real hosts: Ardour, pedalboard and DawDreamer. Fetches the hosts on the first
@@ -37,7 +37,7 @@ enum Host {
     Dawdreamer,
 }
 
-/// How long a host may take, fetching not included; they need less than half a minute on two cores.
+/// How long a host may take, fetching not included; each needs less than a minute, on two busy cores.
 const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// How much of a host's output is shown when something went wrong.
@@ -52,6 +52,7 @@ const IN_ARDOUR: &[&str] = &[
     "lists the plugin",
     "loads it on stereo and mono busses",
     "shows six read-only outputs",
+    "loads presets of another host",
     "settings can be set",
     "plays",
     "passes audio unchanged, stereo",
@@ -107,8 +108,8 @@ impl Arguments {
             &scripts.join("requirements.txt"),
             "check the plugin in Python's hosts",
         )?;
-        // As `cargo xtask test` does it, so that nothing is built twice.
-        run(cargo(["build", "--release"]).args(EVERYTHING))?;
+        // As the tests do it, so that nothing is built twice.
+        test::build()?;
         bundle::pack()?;
 
         let stage = Stage::set_up(scripts, python)?;
@@ -202,7 +203,13 @@ impl Stage {
         let mut command = match host {
             Host::Ardour => {
                 let sound = self.folder.join("vocal.f32");
-                run(self.script("sounds.py").arg(&sound))?;
+                // Where Ardour looks for presets.
+                let presets = self.folder.join("home/.vst3/presets/Affekt/Affekt");
+                run(self
+                    .script("prepare_ardour.py")
+                    .arg(&self.bundle)
+                    .arg(&sound)
+                    .arg(presets))?;
                 let mut command = Command::new(ARDOUR);
                 command
                     .arg(self.scripts.join("ardour.lua"))

@@ -55,9 +55,8 @@ impl LaneParams {
     fn new(output: Output) -> Self {
         let standard = Lane::standard(output.index());
         let name = |what: &str| format!("{} CC {what}", output.title());
-        let seven_bits = |what: &str, value: u8| {
-            IntParam::new(name(what), i32::from(value), IntRange::Linear { min: 0, max: 127 }).non_automatable()
-        };
+        let seven_bits =
+            |what: &str, value: u8| IntParam::new(name(what), i32::from(value), IntRange::Linear { min: 0, max: 127 });
         let one_to_sixteen = IntRange::Linear { min: 1, max: 16 };
         let curves = FloatRange::Linear { min: -1.0, max: 1.0 };
         let times = FloatRange::Skewed {
@@ -66,19 +65,16 @@ impl LaneParams {
             factor: FloatRange::skew_factor(-1.0),
         };
         Self {
-            on: BoolParam::new(name("on"), standard.on).non_automatable(),
-            test: BoolParam::new(name("send test"), standard.test).non_automatable(),
+            on: BoolParam::new(name("on"), standard.on),
+            test: BoolParam::new(name("send test"), standard.test),
             channel: IntParam::new(name("channel"), i32::from(standard.channel) + 1, one_to_sixteen).non_automatable(),
-            number: seven_bits("number", standard.number),
+            number: seven_bits("number", standard.number).non_automatable(),
             minimum: seven_bits("minimum", standard.minimum),
             maximum: seven_bits("maximum", standard.maximum),
-            curve: FloatParam::new(name("curve"), standard.curve, curves)
-                .with_step_size(0.01)
-                .non_automatable(),
+            curve: FloatParam::new(name("curve"), standard.curve, curves).with_step_size(0.01),
             smoothing: FloatParam::new(name("smoothing"), standard.smoothing_s, times)
                 .with_unit(" s")
-                .with_step_size(0.01)
-                .non_automatable(),
+                .with_step_size(0.01),
         }
     }
 

@@ -1,18 +1,19 @@
 //! The model that the worker runs, and what it promises.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::OnceLock;
 
-use affekt_models::{Contract, Model, SHIPPED_MODEL, runtime};
+use affekt_models::{Contract, Model, ModelError, SHIPPED_MODEL, runtime};
 
 use super::link::ModelInfo;
 use crate::library;
 
 /// Runs one window's features.
-type Run = Box<dyn FnMut(&[f32]) -> Result<[f32; 6], String>>;
+type Run = Box<dyn FnMut(&[f32]) -> Result<[f32; 6], String> + Send>;
 
-/// A loaded model. Lives on the worker's thread.
+/// A loaded model. Runs on the worker's thread.
 pub struct Engine {
     contract: Contract,
     info: ModelInfo,
@@ -24,7 +25,7 @@ impl Engine {
     pub fn new(
         contract: Contract,
         runtime: String,
-        run: impl FnMut(&[f32]) -> Result<[f32; 6], String> + 'static,
+        run: impl FnMut(&[f32]) -> Result<[f32; 6], String> + Send + 'static,
     ) -> Self {
         let info = ModelInfo {
             name: contract.card.name.clone(),
@@ -41,10 +42,19 @@ impl Engine {
     /// Loads the model that ships inside the plugin, and on the process's first call the runtime. Takes 10 ms to some
     /// seconds. The error is one sentence for the user.
     pub fn shipped() -> Result<Self, String> {
+        Self::load(|| Model::from_bytes(SHIPPED_MODEL))
+    }
+
+    /// Loads a model file; as [`Engine::shipped`].
+    pub fn from_file(file: &Path) -> Result<Self, String> {
+        Self::load(|| Model::from_file(file)).map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    fn load(model: impl FnOnce() -> Result<Model, ModelError> + UnwindSafe) -> Result<Self, String> {
         // A model or a runtime that fails must not take the host down.
         catch_unwind(|| {
             let runtime = runtime::choose(library::own_path().as_deref());
-            let mut model = Model::from_bytes(SHIPPED_MODEL).map_err(|error| error.to_string())?;
+            let mut model = model().map_err(|error| format!("{error}."))?;
             let contract = model.contract().clone();
             let run = move |features: &[f32]| {
                 model

@@ -68,16 +68,6 @@ impl Lane {
         }
     }
 
-    /// The instance alone, to start over with.
-    pub fn into_link(self) -> Weak<Link> {
-        self.link
-    }
-
-    /// Whether the instance no longer exists.
-    pub fn is_gone(&self) -> bool {
-        self.link.strong_count() == 0
-    }
-
     /// Takes frames up to the next run of the model, which is one at most, so that every instance has its turn.
     /// `false` if there were none.
     pub fn serve(&mut self, mut engine: Option<&mut Engine>) -> bool {
@@ -170,11 +160,10 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::rc::Rc;
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::model_choice::ModelChoice;
     use crate::singer::SingerSlot;
     use crate::worker::engine::tests::contract;
 
@@ -195,8 +184,8 @@ mod tests {
         ))
     }
 
-    fn setup(run: impl FnMut(&[f32]) -> Result<[f32; 6], String> + 'static) -> (Arc<Link>, Engine, Lane) {
-        let link = Arc::new(Link::new(SingerSlot::default()));
+    fn setup(run: impl FnMut(&[f32]) -> Result<[f32; 6], String> + Send + 'static) -> (Arc<Link>, Engine, Lane) {
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         link.set_offline(true);
         let engine = Engine::new(contract(), "none".into(), run);
         let lane = Lane::new(Arc::downgrade(&link), Ok(&engine));
@@ -213,10 +202,10 @@ mod tests {
 
     #[test]
     fn windows_end_every_hop_and_unvoiced_ones_do_not_run() {
-        let runs = Rc::new(RefCell::new(0));
+        let runs = Arc::new(Mutex::new(0));
         let counter = runs.clone();
         let (link, mut engine, mut lane) = setup(move |_| {
-            *counter.borrow_mut() += 1;
+            *counter.lock().unwrap() += 1;
             Ok(SURE)
         });
         for index in 0..100 {
@@ -231,7 +220,7 @@ mod tests {
             .map(|outcome| outcome.probabilities == Some(SURE))
             .collect();
         assert_eq!(voiced, [true, true, true, false, false, false]);
-        assert_eq!(*runs.borrow(), 3);
+        assert_eq!(*runs.lock().unwrap(), 3);
         assert_eq!(link.consumed(), 100);
     }
 
@@ -248,10 +237,10 @@ mod tests {
 
     #[test]
     fn a_new_epoch_forgets_frames_and_session() {
-        let seen = Rc::new(RefCell::new(Vec::new()));
+        let seen = Arc::new(Mutex::new(Vec::new()));
         let log = seen.clone();
         let (link, mut engine, mut lane) = setup(move |features| {
-            log.borrow_mut().push(features.to_vec());
+            log.lock().unwrap().push(features.to_vec());
             Ok(SURE)
         });
         for index in 0..60 {
@@ -270,7 +259,7 @@ mod tests {
             outcomes.iter().map(|outcome| outcome.epoch).collect::<Vec<_>>(),
             [0, 0, 1]
         );
-        let seen = seen.borrow();
+        let seen = seen.lock().unwrap();
         assert_eq!(seen[2], seen[0], "the window after the reset equals the first one");
         assert_eq!(link.consumed(), 111);
     }
@@ -327,7 +316,7 @@ mod tests {
 
     #[test]
     fn without_a_model_frames_are_taken_and_forgotten() {
-        let link = Arc::new(Link::new(SingerSlot::default()));
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         let mut lane = Lane::new(Arc::downgrade(&link), Err("no model"));
         assert_eq!(link.model(), ModelState::Failed("no model".into()));
         for index in 0..100 {
@@ -338,7 +327,6 @@ mod tests {
         assert_eq!(link.consumed(), 100);
         assert!(drain(&link).is_empty());
         drop(link);
-        assert!(lane.is_gone());
         assert!(!lane.serve(None));
     }
 }

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use affekt_features::{Frame, MAX_MEL_BANDS};
+use affekt_features::{FeatureSpec, Frame, MAX_MEL_BANDS};
 use crossbeam::queue::ArrayQueue;
 
+use crate::model_choice::ModelChoice;
 use crate::recorder::Recorder;
 use crate::singer::SingerSlot;
 
@@ -114,12 +115,25 @@ pub struct Link {
     model: Mutex<ModelState>,
     complaint: Mutex<Option<String>>,
     singer: SingerSlot,
+    choice: ModelChoice,
+    /// Why the chosen model does not run, if so.
+    refusal: Mutex<Option<String>>,
+    features: Mutex<Features>,
+    /// Whether other frames are wanted than the audio thread makes.
+    restart_wanted: AtomicBool,
     recorder: Recorder,
 }
 
+/// How the audio thread makes its frames, and how it is to make them after the next activation.
+#[derive(Default)]
+struct Features {
+    heard: Option<FeatureSpec>,
+    wanted: Option<FeatureSpec>,
+}
+
 impl Link {
-    /// Empty queues; the model is loading. `singer`: whom the instance hears.
-    pub fn new(singer: SingerSlot) -> Self {
+    /// Empty queues; the model is loading. `singer`: whom the instance hears; `choice`: with which model.
+    pub fn new(singer: SingerSlot, choice: ModelChoice) -> Self {
         let link = Self {
             frames: ArrayQueue::new(FRAME_CAPACITY),
             outcomes: ArrayQueue::new(OUTCOME_CAPACITY),
@@ -133,6 +147,10 @@ impl Link {
             model: Mutex::new(ModelState::Loading),
             complaint: Mutex::new(None),
             singer,
+            choice,
+            refusal: Mutex::default(),
+            features: Mutex::default(),
+            restart_wanted: AtomicBool::new(false),
             recorder: Recorder::default(),
         };
         // Some platforms allocate a lock or a condition at its first use, which must not be in `process`.
@@ -144,6 +162,60 @@ impl Link {
     /// Whom the instance hears.
     pub fn singer(&self) -> &SingerSlot {
         &self.singer
+    }
+
+    /// Which model the instance is to run.
+    pub fn choice(&self) -> &ModelChoice {
+        &self.choice
+    }
+
+    /// Worker: why the chosen model does not run, if so; one sentence for the user.
+    pub fn set_refusal(&self, refusal: Option<String>) {
+        *lock(&self.refusal) = refusal;
+    }
+
+    /// Editor: why the chosen model does not run, if so.
+    pub fn refusal(&self) -> Option<String> {
+        lock(&self.refusal).clone()
+    }
+
+    /// Main thread, at activation: frames are made as the model wants them that was loaded since the last one, else as
+    /// `standard` says. Gives which it is.
+    pub fn take_features(&self, standard: &FeatureSpec) -> FeatureSpec {
+        let mut features = lock(&self.features);
+        let taken = features
+            .wanted
+            .take()
+            .or_else(|| features.heard.clone())
+            .unwrap_or_else(|| standard.clone());
+        features.heard = Some(taken.clone());
+        self.restart_wanted.store(false, Ordering::Release);
+        taken
+    }
+
+    /// Worker: whether the audio thread makes frames of this specification. How they are normalised is the worker's own
+    /// affair.
+    pub fn hears_as(&self, spec: &FeatureSpec) -> bool {
+        let frames = |spec: &FeatureSpec| FeatureSpec {
+            coefficients: 0,
+            session: FeatureSpec::standard().session,
+            ..spec.clone()
+        };
+        lock(&self.features)
+            .heard
+            .as_ref()
+            .is_none_or(|heard| frames(heard) == frames(spec))
+    }
+
+    /// Worker: frames of this specification are wanted, from the next activation on.
+    pub fn want_features(&self, spec: &FeatureSpec) {
+        lock(&self.features).wanted = Some(spec.clone());
+        self.restart_wanted.store(true, Ordering::Release);
+    }
+
+    /// Audio thread: whether other frames are wanted, which takes a restart.
+    pub fn wants_restart(&self) -> bool {
+        self.restart_wanted.load(Ordering::Acquire)
     }
 
     /// What was heard since playback started.
@@ -317,7 +389,7 @@ mod tests {
 
     #[test]
     fn a_frame_arrives_as_it_was_sent() {
-        let link = Link::new(SingerSlot::default());
+        let link = Link::new(SingerSlot::default(), ModelChoice::default());
         assert!(link.send(message(3, 64)));
         let arrived = link.next_frame().unwrap();
         assert_eq!(arrived.epoch(), 3);
@@ -338,7 +410,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_frames_and_counts_lost_results() {
-        let link = Link::new(SingerSlot::default());
+        let link = Link::new(SingerSlot::default(), ModelChoice::default());
         for _ in 0..FRAME_CAPACITY {
             assert!(link.send(message(0, 1)));
         }
@@ -356,7 +428,7 @@ mod tests {
 
     #[test]
     fn the_time_of_the_last_windows_is_told() {
-        let link = Link::new(SingerSlot::default());
+        let link = Link::new(SingerSlot::default(), ModelChoice::default());
         assert_eq!(link.inference(), None);
         link.note_inference(Duration::from_millis(4));
         assert_eq!(link.inference(), Some(Duration::from_millis(4)));
@@ -372,7 +444,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_when_everything_is_consumed() {
-        let link = Arc::new(Link::new(SingerSlot::default()));
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         link.set_offline(true);
         let worker = {
             let link = link.clone();
@@ -390,7 +462,7 @@ mod tests {
 
     #[test]
     fn waiting_gives_up_without_progress_only() {
-        let link = Arc::new(Link::new(SingerSlot::default()));
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         let patience = Duration::from_millis(400);
         let start = Instant::now();
         assert!(!link.wait_until_consumed(1, patience));

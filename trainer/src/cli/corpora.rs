@@ -1,17 +1,32 @@
 //! Reading corpora, with a line for everything that is left out.
 
 use affekt_trainer::clips::Dropped;
-use affekt_trainer::corpora::{Clip, CorpusFolder};
+use affekt_trainer::corpora::{Clip, CorpusFolder, Rule};
+use clap::Args;
 
-/// Lists all clips of the corpora and says on stderr what was found.
-pub fn list(corpora: &[CorpusFolder]) -> color_eyre::Result<Vec<Clip>> {
-    let mut clips = Vec::new();
-    for corpus in corpora {
-        let listing = corpus.list()?;
-        eprintln!("{}: {listing}", corpus.corpus.name);
-        clips.extend(listing.clips);
+/// Which recordings.
+#[derive(Debug, Args)]
+pub struct Corpora {
+    /// A corpus and the folder it lies in; repeatable. `affekt-trainer corpora` lists them.
+    #[arg(long = "corpus", value_name = "NAME=FOLDER", required = true)]
+    pub folders: Vec<CorpusFolder>,
+    /// What becomes of a label beside the six emotions, e.g. calm=neutral; repeatable. By default it is left out.
+    #[arg(long = "map", value_name = "LABEL=EMOTION")]
+    pub map: Vec<Rule>,
+}
+
+impl Corpora {
+    /// Lists all clips and says on stderr what was found.
+    pub fn list(&self) -> color_eyre::Result<Vec<Clip>> {
+        let mapping = self.map.iter().copied().collect();
+        let mut clips = Vec::new();
+        for corpus in &self.folders {
+            let listing = corpus.list(&mapping)?;
+            eprintln!("{}: {listing}", corpus.corpus.name);
+            clips.extend(listing.clips);
+        }
+        Ok(clips)
     }
-    Ok(clips)
 }
 
 /// Names the clips that could not be used.

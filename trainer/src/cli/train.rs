@@ -1,56 +1,66 @@
 //! `affekt-trainer train`
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use affekt_trainer::corpora::CorpusFolder;
+use affekt_trainer::corpora::{Clip, CorpusFolder};
 use affekt_trainer::dataset::Dataset;
 use affekt_trainer::date;
 use affekt_trainer::recipe::{DEFAULT_RECIPE, Recipe};
 use affekt_trainer::run_folder::{CorpusRecord, RunFolder, RunRecord};
-use affekt_trainer::split::Side;
+use affekt_trainer::split::{Side, SpeakerSplit};
 use affekt_trainer::training::{Event, train};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre::WrapErr;
 
-use super::{corpora, progress};
+use super::corpora::{Corpora, report};
+use super::progress;
 
 /// Trains a model on corpora of labelled recordings.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A corpus and the folder it lies in; repeatable. Known corpora: crema-d, emo-db.
-    #[arg(long = "corpus", value_name = "NAME=FOLDER", required = true)]
-    corpora: Vec<CorpusFolder>,
+    #[command(flatten)]
+    corpora: Corpora,
     /// Folder for weights, log and everything else about the run.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Recipe (TOML) in place of the built-in one.
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    recipe: Option<PathBuf>,
-    /// Seed of every random draw.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Most epochs, in place of the recipe's.
-    #[arg(long, conflicts_with = "resume")]
-    epochs: Option<usize>,
+    #[command(flatten)]
+    settings: Settings,
     /// Ends after this many epochs of this call; `--resume` goes on.
     #[arg(long, value_name = "EPOCHS")]
     stop_after: Option<usize>,
-    /// Goes on after the last finished epoch of the run in `--out`.
-    #[arg(long)]
+    /// Which of the divisions of the recipe's `split.protocol`, from 1.
+    #[arg(long, default_value_t = 1, conflicts_with = "resume")]
+    fold: usize,
+    /// Goes on after the last finished epoch of the run in `--out`, with its own recipe and seed.
+    #[arg(long, conflicts_with_all = ["recipe", "epochs"])]
     resume: bool,
+}
+
+/// How to train.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// Recipe (TOML) in place of the built-in one.
+    #[arg(long, value_name = "FILE")]
+    pub recipe: Option<PathBuf>,
+    /// Seed of every random draw.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Most epochs, in place of the recipe's.
+    #[arg(long)]
+    pub epochs: Option<usize>,
     /// Threads; all processors if not given. The same seed and number of threads give the same weights.
     #[arg(long)]
-    threads: Option<usize>,
+    pub threads: Option<usize>,
     /// What computes.
     #[arg(long, value_enum, default_value_t = Backend::Flex)]
-    backend: Backend,
+    pub backend: Backend,
 }
 
 /// burn's backends.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Backend {
+pub enum Backend {
     /// burn's Flex, with the LSTM as one native operation.
     Flex,
     /// burn's ndarray, slower, for comparison.
@@ -72,27 +82,103 @@ impl Backend {
 impl Arguments {
     /// Trains.
     pub fn run(self) -> color_eyre::Result<()> {
+        self.settings.start_threads()?;
+        let (recipe, seed) = if self.resume {
+            let folder = RunFolder::open(&self.out)?;
+            (folder.recipe()?, folder.run()?.seed)
+        } else {
+            (self.settings.recipe()?, self.settings.seed)
+        };
+        let clips = self.corpora.list()?;
+        let split = if self.resume {
+            RunFolder::open(&self.out)?.run()?.speakers
+        } else {
+            let speakers = clips.iter().map(|clip| clip.speaker.as_str());
+            SpeakerSplit::fold(speakers, &recipe.split, seed, self.fold)?
+        };
+        let plan = Plan {
+            corpora: &self.corpora,
+            recipe: &recipe,
+            split,
+            seed,
+            backend: self.settings.backend,
+            out: &self.out,
+            resume: self.resume,
+            stop_after: self.stop_after,
+        };
+        plan.train(clips)?;
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// Starts as many threads as were asked for.
+    pub fn start_threads(&self) -> color_eyre::Result<()> {
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build_global()
                 .wrap_err("the threads cannot be started")?;
         }
-        let (recipe, seed) = self.recipe_and_seed()?;
-        let clips = corpora::list(&self.corpora)?;
-        let bar = progress::bar(Dataset::clips_to_decode(&clips, &recipe, seed)?, "clips");
-        let data = Dataset::load(clips, &recipe, seed, || bar.inc(1));
+        Ok(())
+    }
+
+    /// The recipe with what the command line changes in it.
+    pub fn recipe(&self) -> color_eyre::Result<Recipe> {
+        let mut recipe = match &self.recipe {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .wrap_err_with(|| format!("the recipe {} cannot be read", path.display()))?;
+                Recipe::from_toml(&text).wrap_err_with(|| path.display().to_string())?
+            }
+            None => Recipe::from_toml(DEFAULT_RECIPE)?,
+        };
+        if let Some(epochs) = self.epochs {
+            recipe.training.epochs = epochs;
+            recipe.training.warmup_epochs = recipe.training.warmup_epochs.min(epochs as f64);
+            recipe = Recipe::from_toml(&recipe.to_toml()?)?;
+        }
+        Ok(recipe)
+    }
+}
+
+/// One run that is to be started or gone on with.
+pub struct Plan<'a> {
+    /// Where the clips come from.
+    pub corpora: &'a Corpora,
+    /// How to train.
+    pub recipe: &'a Recipe,
+    /// Who is on which side.
+    pub split: SpeakerSplit,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// What computes.
+    pub backend: Backend,
+    /// The run's folder.
+    pub out: &'a Path,
+    /// Whether the run is in it already.
+    pub resume: bool,
+    /// Epochs after which to stop.
+    pub stop_after: Option<usize>,
+}
+
+impl Plan<'_> {
+    /// Trains, and says on stderr what happens.
+    pub fn train(self, clips: Vec<Clip>) -> color_eyre::Result<RunFolder> {
+        let recipe = self.recipe;
+        let bar = progress::bar(clips.len(), "clips");
+        let data = Dataset::load(clips, recipe, self.split.clone(), self.seed, || bar.inc(1));
         bar.finish_and_clear();
         let data = data?;
-        corpora::report(&data.dropped);
+        report(&data.dropped);
 
-        let run = self.run_record(&data, seed);
+        let run = self.run_record(&data);
         let folder = if self.resume {
-            let folder = RunFolder::open(&self.out)?;
+            let folder = RunFolder::open(self.out)?;
             folder.check_same(&run)?;
             folder
         } else {
-            RunFolder::create(&self.out, &recipe, &run)?
+            RunFolder::create(self.out, recipe, &run)?
         };
         for (side, name) in [
             (Side::Train, "train"),
@@ -105,7 +191,7 @@ impl Arguments {
         let device = self.backend.device();
         let mut display = Display::new(recipe.training.epochs);
         let mut epochs_left = self.stop_after;
-        let best = train(&data, &recipe, seed, &folder, self.resume, &device, |event| {
+        let best = train(&data, recipe, self.seed, &folder, self.resume, &device, |event| {
             display.show(&event);
             if let (Event::Epoch { .. }, Some(left)) = (event, &mut epochs_left) {
                 *left = left.saturating_sub(1);
@@ -122,31 +208,10 @@ impl Arguments {
             best.temperature,
             folder.path().display()
         );
-        Ok(())
+        Ok(folder)
     }
 
-    fn recipe_and_seed(&self) -> color_eyre::Result<(Recipe, u64)> {
-        if self.resume {
-            let folder = RunFolder::open(&self.out)?;
-            return Ok((folder.recipe()?, folder.run()?.seed));
-        }
-        let mut recipe = match &self.recipe {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .wrap_err_with(|| format!("the recipe {} cannot be read", path.display()))?;
-                Recipe::from_toml(&text).wrap_err_with(|| path.display().to_string())?
-            }
-            None => Recipe::from_toml(DEFAULT_RECIPE)?,
-        };
-        if let Some(epochs) = self.epochs {
-            recipe.training.epochs = epochs;
-            recipe.training.warmup_epochs = recipe.training.warmup_epochs.min(epochs as f64);
-            recipe = Recipe::from_toml(&recipe.to_toml()?)?;
-        }
-        Ok((recipe, self.seed))
-    }
-
-    fn run_record(&self, data: &Dataset, seed: u64) -> RunRecord {
+    fn run_record(&self, data: &Dataset) -> RunRecord {
         let record = |corpus: &CorpusFolder| {
             let name = corpus.corpus.name;
             let count = |clips: &[affekt_trainer::clips::ClipFrames]| {
@@ -161,11 +226,16 @@ impl Arguments {
         RunRecord {
             trainer_version: env!("CARGO_PKG_VERSION").into(),
             date: date::today(),
-            seed,
+            seed: self.seed,
             threads: rayon::current_num_threads(),
             backend: format!("{:?}", self.backend).to_lowercase(),
-            corpora: self.corpora.iter().map(record).collect(),
+            corpora: self.corpora.folders.iter().map(record).collect(),
             speakers: data.split.clone(),
+            heard: data
+                .contents()
+                .iter()
+                .map(|content| format!("{content:016x}"))
+                .collect(),
             features: data.spec.clone(),
             scaler: data.scaler.clone(),
         }

@@ -2,20 +2,25 @@
 
 use affekt_models::Emotion;
 
-use super::{Corpus, FileName};
+use super::{Acted, Corpus, FileName, Layout, Other, no_votes};
 
 pub static EMO_DB: Corpus = Corpus {
     name: "emo-db",
+    speakers: "emo-db",
     title: "EMO-DB, Berlin Database of Emotional Speech",
     language: "German",
     content: "acted sentences, adults",
     licence: "CC0 1.0 (as its present publisher states)",
     attribution: "F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss: A Database of German Emotional \
                   Speech. Interspeech 2005, 1517–1520",
-    read_name,
+    source: "http://emodb.bilderbar.info",
+    files: "wav/03a01Fa: speaker, text, emotion, version",
+    labels: "W angry, E disgust, A fear, F happy, N neutral, T sad; L boredom by --map",
+    layout: Layout::Names(read_name),
+    read_votes: no_votes,
 };
 
-fn read_name(stem: &str) -> FileName {
+fn read_name(stem: &str, _folder: &str) -> FileName {
     let &[tens, ones, text, number_tens, number_ones, emotion, version] = stem.as_bytes() else {
         return FileName::Foreign;
     };
@@ -23,19 +28,19 @@ fn read_name(stem: &str) -> FileName {
     if !(digits.iter().all(u8::is_ascii_digit) && text.is_ascii_lowercase() && version.is_ascii_lowercase()) {
         return FileName::Foreign;
     }
-    let emotion = match emotion {
-        b'W' => Emotion::Angry,
-        b'E' => Emotion::Disgust,
-        b'A' => Emotion::Fear,
-        b'F' => Emotion::Happy,
-        b'N' => Emotion::Neutral,
-        b'T' => Emotion::Sad,
-        b'L' => return FileName::Unused("boredom, which is none of the six emotions"),
+    let acted = match emotion {
+        b'W' => Acted::Emotion(Emotion::Angry),
+        b'E' => Acted::Emotion(Emotion::Disgust),
+        b'A' => Acted::Emotion(Emotion::Fear),
+        b'F' => Acted::Emotion(Emotion::Happy),
+        b'N' => Acted::Emotion(Emotion::Neutral),
+        b'T' => Acted::Emotion(Emotion::Sad),
+        b'L' => Acted::Other(Other::Boredom),
         _ => return FileName::Foreign,
     };
     FileName::Clip {
         speaker: stem[..2].into(),
-        emotion,
+        acted,
     }
 }
 
@@ -55,13 +60,20 @@ mod tests {
         ] {
             let clip = FileName::Clip {
                 speaker: "16".into(),
-                emotion,
+                acted: Acted::Emotion(emotion),
             };
-            assert_eq!(read_name(&format!("16b10{letter}d")), clip);
+            assert_eq!(read_name(&format!("16b10{letter}d"), ""), clip);
         }
-        assert!(matches!(read_name("03a01La"), FileName::Unused(_)));
+        let bored = read_name("03a01La", "");
+        assert!(matches!(
+            bored,
+            FileName::Clip {
+                acted: Acted::Other(Other::Boredom),
+                ..
+            }
+        ));
         for name in ["", "03a01F", "03a01Fab", "x3a01Fa", "03a01Xa", "03a0äFa"] {
-            assert_eq!(read_name(name), FileName::Foreign, "{name}");
+            assert_eq!(read_name(name, ""), FileName::Foreign, "{name}");
         }
     }
 }

@@ -31,23 +31,11 @@ pub struct Backward<'a> {
     pub gate_gradients: &'a mut [f32],
 }
 
-/// Whether this processor runs the AVX2 version.
-fn has_avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
-    }
-}
-
 impl Forward<'_> {
     /// Runs the step for rows of `units` values.
     pub fn run(self, units: usize) {
         #[cfg(target_arch = "x86_64")]
-        if has_avx2() {
+        if crate::simd::has_avx2() {
             // SAFETY: the processor has the features the function is compiled for, as just checked.
             unsafe { forward_avx2(self, units) };
             return;
@@ -60,7 +48,7 @@ impl Backward<'_> {
     /// Runs the step for rows of `units` values.
     pub fn run(self, units: usize) {
         #[cfg(target_arch = "x86_64")]
-        if has_avx2() {
+        if crate::simd::has_avx2() {
             // SAFETY: the processor has the features the function is compiled for, as just checked.
             unsafe { backward_avx2(self, units) };
             return;

@@ -2,10 +2,10 @@
 //! what its backward pass needs. The division depends on batch and thread count alone, and partial sums are
 //! added in its order, so that a run can be repeated bit for bit.
 
-use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::cell;
+use crate::product::{Matrix, add_product};
 
 /// What the forward pass leaves for the backward pass.
 #[derive(Debug)]
@@ -192,70 +192,5 @@ fn scatter(own: &[f32], values: &mut [f32], batch: usize, width: usize, first_ro
     let steps = values.chunks_exact_mut(batch * width);
     for (step, part) in steps.zip(own.chunks_exact(rows * width)) {
         step[first_row * width..(first_row + rows) * width].copy_from_slice(part);
-    }
-}
-
-/// A matrix in somebody else's memory.
-#[derive(Clone, Copy)]
-struct Matrix<'a> {
-    values: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
-}
-
-impl<'a> Matrix<'a> {
-    /// Row-major values, `columns` per row.
-    fn rows(values: &'a [f32], columns: usize) -> Self {
-        Self {
-            values,
-            rows: values.len() / columns,
-            columns,
-            row_stride: columns,
-            column_stride: 1,
-        }
-    }
-
-    fn transposed(self) -> Self {
-        Self {
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
-            ..self
-        }
-    }
-}
-
-/// `sum += left · right`, all of it on this thread; `sum` is row-major.
-fn add_product(sum: &mut [f32], left: Matrix<'_>, right: Matrix<'_>) {
-    assert_eq!(left.columns, right.rows, "inner dimensions");
-    assert_eq!(sum.len(), left.rows * right.columns, "dimensions of the sum");
-    // SAFETY: `Matrix` can only be made of a slice of `rows · columns` values (rounded down to whole rows), so
-    // both operands are read inside their slices; the asserts above bound the writes to `sum`, which no operand
-    // overlaps because it is borrowed mutably.
-    unsafe {
-        gemm::gemm(
-            left.rows,
-            right.columns,
-            left.columns,
-            sum.as_mut_ptr(),
-            1,
-            right.columns as isize,
-            true,
-            left.values.as_ptr(),
-            left.column_stride as isize,
-            left.row_stride as isize,
-            right.values.as_ptr(),
-            right.column_stride as isize,
-            right.row_stride as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
     }
 }

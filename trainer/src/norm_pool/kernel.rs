@@ -3,19 +3,30 @@
 
 use rayon::prelude::*;
 
+use crate::simd::vectorised;
+
 /// Rows per block of the statistics.
 const BLOCK_ROWS: usize = 128;
 
 /// Marks an output that was rectified to zero: no input row belongs to it.
 const NO_FRAME: u8 = u8::MAX;
 
-/// Sizes: `rows` input rows of `filters`, `rows / (pool · batch)` pools.
+/// Sizes: `rows` input rows of `filters`, `batch` rows (of all members of the batch and all bands) per frame,
+/// `rows / (pool · batch)` pools over time, each over `band_pool` neighbouring rows of a frame.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     pub rows: usize,
     pub filters: usize,
     pub pool: usize,
+    pub band_pool: usize,
     pub batch: usize,
+}
+
+impl Shape {
+    /// Number of rows of the output.
+    pub fn pooled_rows(&self) -> usize {
+        self.rows / (self.pool * self.band_pool)
+    }
 }
 
 /// What the forward pass leaves for the backward pass.
@@ -28,21 +39,23 @@ pub struct NormPool {
     mean: Vec<f64>,
     variance: Vec<f64>,
     epsilon: f64,
-    /// Which frame of its pool each output came from, `[pools · batch, filters]`.
+    /// Which row of its pool each output came from, frame major, in the shape of the output.
     chosen: Vec<u8>,
 }
 
 impl NormPool {
-    /// Runs forward; returns the output `[pools · batch, filters]` too.
+    /// Runs forward; returns the output `[pooled rows, filters]` too.
     pub fn forward(input: Vec<f32>, gamma: Vec<f32>, beta: &[f32], epsilon: f64, shape: Shape) -> (Self, Vec<f32>) {
         let Shape {
             rows,
             filters,
             pool,
+            band_pool,
             batch,
         } = shape;
-        assert!(pool < usize::from(NO_FRAME), "frames per pool");
+        assert!(pool * band_pool < usize::from(NO_FRAME), "rows per pool");
         assert_eq!(rows % (pool * batch), 0, "rows make whole pools");
+        assert_eq!(batch % band_pool, 0, "bands make whole pools");
         assert_eq!(input.len(), rows * filters, "input's shape");
         let (mean, variance) = statistics(&input, filters);
         let factor: Vec<f32> = gamma
@@ -56,25 +69,16 @@ impl NormPool {
             .map(|(beta, (mean, factor))| (f64::from(*beta) - mean * f64::from(*factor)) as f32)
             .collect();
 
-        let mut output = vec![0.0; rows / pool * filters];
-        let mut chosen = vec![NO_FRAME; rows / pool * filters];
+        let mut output = vec![0.0; shape.pooled_rows() * filters];
+        let mut chosen = vec![NO_FRAME; shape.pooled_rows() * filters];
         let width = batch * filters;
+        let pooled_width = width / band_pool;
         output
-            .par_chunks_mut(width)
-            .zip(chosen.par_chunks_mut(width))
+            .par_chunks_mut(pooled_width)
+            .zip(chosen.par_chunks_mut(pooled_width))
             .zip(input.par_chunks(pool * width))
             .for_each(|((output, chosen), frames)| {
-                for (frame, values) in frames.chunks_exact(width).enumerate() {
-                    let rows = output.chunks_exact_mut(filters).zip(chosen.chunks_exact_mut(filters));
-                    for ((output, chosen), values) in rows.zip(values.chunks_exact(filters)) {
-                        for filter in 0..filters {
-                            let value = values[filter] * factor[filter] + offset[filter];
-                            let is_larger = value > output[filter];
-                            output[filter] = if is_larger { value } else { output[filter] };
-                            chosen[filter] = if is_larger { frame as u8 } else { chosen[filter] };
-                        }
-                    }
-                }
+                pool_frames(frames, output, chosen, &factor, &offset, width, band_pool);
             });
         let state = Self {
             shape,
@@ -103,7 +107,7 @@ impl NormPool {
         self.variance.iter().map(|variance| *variance as f32).collect()
     }
 
-    /// From the output's gradient `[pools · batch, filters]` to those of input, gamma and beta.
+    /// From the output's gradient `[pooled rows, filters]` to those of input, gamma and beta.
     ///
     /// With x̂ the normalised input, ĝ its gradient, n the rows: `dβ = Σ ĝ`, `dγ = Σ ĝ·x̂`,
     /// `dx = γ/σ · (ĝ − dβ/n − x̂·dγ/n)` (Ioffe and Szegedy, 2015).
@@ -112,9 +116,11 @@ impl NormPool {
             rows,
             filters,
             pool,
+            band_pool,
             batch,
         } = self.shape;
         let width = batch * filters;
+        let pooled_width = width / band_pool;
         let inverse_deviation: Vec<f64> = self
             .variance
             .iter()
@@ -122,25 +128,21 @@ impl NormPool {
             .collect();
         let mean = self.mean();
         let parts: Vec<(Vec<f32>, Vec<f32>)> = gradient
-            .par_chunks(width)
-            .zip(self.chosen.par_chunks(width))
+            .par_chunks(pooled_width)
+            .zip(self.chosen.par_chunks(pooled_width))
             .zip(self.input.par_chunks(pool * width))
             .map(|((gradient, chosen), frames)| {
                 let (mut beta, mut centred) = (vec![0.0_f32; filters], vec![0.0_f32; filters]);
-                for (frame, values) in frames.chunks_exact(width).enumerate() {
-                    let rows = gradient.chunks_exact(filters).zip(chosen.chunks_exact(filters));
-                    for ((gradient, chosen), values) in rows.zip(values.chunks_exact(filters)) {
-                        for filter in 0..filters {
-                            let own = if chosen[filter] == frame as u8 {
-                                gradient[filter]
-                            } else {
-                                0.0
-                            };
-                            beta[filter] += own;
-                            centred[filter] += own * (values[filter] - mean[filter]);
-                        }
-                    }
-                }
+                sum_frames(
+                    frames,
+                    gradient,
+                    chosen,
+                    &mean,
+                    &mut beta,
+                    &mut centred,
+                    width,
+                    band_pool,
+                );
                 (beta, centred)
             })
             .collect();
@@ -167,26 +169,125 @@ impl NormPool {
         input
             .par_chunks_mut(pool * width)
             .zip(self.input.par_chunks(pool * width))
-            .zip(gradient.par_chunks(width).zip(self.chosen.par_chunks(width)))
+            .zip(
+                gradient
+                    .par_chunks(pooled_width)
+                    .zip(self.chosen.par_chunks(pooled_width)),
+            )
             .for_each(|((input, frames), (gradient, chosen))| {
-                let frames = input.chunks_exact_mut(width).zip(frames.chunks_exact(width));
-                for (frame, (input, values)) in frames.enumerate() {
-                    let rows = input.chunks_exact_mut(filters).zip(values.chunks_exact(filters));
-                    let own = gradient.chunks_exact(filters).zip(chosen.chunks_exact(filters));
-                    for ((input, values), (gradient, chosen)) in rows.zip(own) {
-                        for filter in 0..filters {
-                            let own = if chosen[filter] == frame as u8 {
-                                gradient[filter]
-                            } else {
-                                0.0
-                            };
-                            input[filter] = slope[filter] * own + tilt[filter] * values[filter] + level[filter];
-                        }
-                    }
-                }
+                let constants = [&slope[..], &tilt[..], &level[..]];
+                spread_frames(frames, gradient, chosen, constants, input, width, band_pool);
             });
         let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect();
         (input, narrow(gamma), narrow(beta))
+    }
+}
+
+vectorised! {
+    /// Normalises the frames of one pool, `[frames, width]`, and writes maximum and its place for each of its rows.
+    fn pool_frames(
+        frames: &[f32],
+        output: &mut [f32],
+        chosen: &mut [u8],
+        factor: &[f32],
+        offset: &[f32],
+        width: usize,
+        band_pool: usize,
+    ) {
+        let filters = factor.len();
+        let offset = &offset[..filters];
+        for (frame, values) in frames.chunks_exact(width).enumerate() {
+            let rows = output.chunks_exact_mut(filters).zip(chosen.chunks_exact_mut(filters));
+            for ((output, chosen), bands) in rows.zip(values.chunks_exact(band_pool * filters)) {
+                for (band, values) in bands.chunks_exact(filters).enumerate() {
+                    let place = (frame * band_pool + band) as u8;
+                    for filter in 0..filters {
+                        let value = values[filter] * factor[filter] + offset[filter];
+                        let is_larger = value > output[filter];
+                        output[filter] = if is_larger { value } else { output[filter] };
+                        chosen[filter] = if is_larger { place } else { chosen[filter] };
+                    }
+                }
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Adds the gradient of one pool's frames, and its product with the centred input, to the sums of each filter.
+    fn sum_frames(
+        frames: &[f32],
+        gradient: &[f32],
+        chosen: &[u8],
+        mean: &[f32],
+        beta: &mut [f32],
+        centred: &mut [f32],
+        width: usize,
+        band_pool: usize,
+    ) {
+        let filters = mean.len();
+        let (beta, centred) = (&mut beta[..filters], &mut centred[..filters]);
+        for (frame, values) in frames.chunks_exact(width).enumerate() {
+            let rows = gradient.chunks_exact(filters).zip(chosen.chunks_exact(filters));
+            for ((gradient, chosen), bands) in rows.zip(values.chunks_exact(band_pool * filters)) {
+                for (band, values) in bands.chunks_exact(filters).enumerate() {
+                    let place = (frame * band_pool + band) as u8;
+                    for filter in 0..filters {
+                        let own = if chosen[filter] == place { gradient[filter] } else { 0.0 };
+                        beta[filter] += own;
+                        centred[filter] += own * (values[filter] - mean[filter]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Writes `slope · gradient + tilt · value + level` for one pool's frames; the gradient is that of the row that was
+    /// chosen, for the others zero.
+    fn spread_frames(
+        frames: &[f32],
+        gradient: &[f32],
+        chosen: &[u8],
+        constants: [&[f32]; 3],
+        input: &mut [f32],
+        width: usize,
+        band_pool: usize,
+    ) {
+        let filters = constants[0].len();
+        let [slope, tilt, level] = constants.map(|column| &column[..filters]);
+        let frames = input.chunks_exact_mut(width).zip(frames.chunks_exact(width));
+        for (frame, (input, values)) in frames.enumerate() {
+            let inputs = input.chunks_exact_mut(band_pool * filters);
+            let rows = inputs.zip(values.chunks_exact(band_pool * filters));
+            let own = gradient.chunks_exact(filters).zip(chosen.chunks_exact(filters));
+            for ((inputs, bands), (gradient, chosen)) in rows.zip(own) {
+                let bands = inputs.chunks_exact_mut(filters).zip(bands.chunks_exact(filters));
+                for (band, (input, values)) in bands.enumerate() {
+                    let place = (frame * band_pool + band) as u8;
+                    for filter in 0..filters {
+                        let own = if chosen[filter] == place { gradient[filter] } else { 0.0 };
+                        input[filter] = slope[filter] * own + tilt[filter] * values[filter] + level[filter];
+                    }
+                }
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Adds the distances from `first`, and their squares, of all rows of a block.
+    fn sum_rows(block: &[f32], first: &[f32], sum: &mut [f32], squares: &mut [f32]) {
+        let filters = first.len();
+        let (sum, squares) = (&mut sum[..filters], &mut squares[..filters]);
+        for row in block.chunks_exact(filters) {
+            for filter in 0..filters {
+                let distance = row[filter] - first[filter];
+                sum[filter] += distance;
+                squares[filter] += distance * distance;
+            }
+        }
     }
 }
 
@@ -198,13 +299,7 @@ fn statistics(input: &[f32], filters: usize) -> (Vec<f64>, Vec<f64>) {
         .map(|block| {
             let first = &block[..filters];
             let (mut sum, mut squares) = (vec![0.0_f32; filters], vec![0.0_f32; filters]);
-            for row in block.chunks_exact(filters) {
-                for filter in 0..filters {
-                    let distance = row[filter] - first[filter];
-                    sum[filter] += distance;
-                    squares[filter] += distance * distance;
-                }
-            }
+            sum_rows(block, first, &mut sum, &mut squares);
             let rows = block.len() / filters;
             let mut mean = vec![0.0; filters];
             let mut deviations = vec![0.0; filters];

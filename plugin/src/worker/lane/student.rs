@@ -70,8 +70,12 @@ impl Student {
         slot.note_progress(heard, self.needed_frames);
         if heard >= self.needed_frames {
             self.learning = None;
-            stream.continue_with(&self.learned, true);
-            slot.learn(learning, Singer::new(&self.spec, self.learned.totals().clone()));
+            let singer = Singer::new(&self.spec, self.learned.totals());
+            // Heard as it will be after the state was saved and loaded, to the bit.
+            if let Some(session) = singer.session(&self.spec) {
+                stream.continue_with(&session, true);
+            }
+            slot.learn(learning, singer);
         }
     }
 }

@@ -6,6 +6,7 @@
 mod features;
 mod model;
 mod plugin;
+mod response;
 
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ struct Arguments {
     part: Option<Part>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Part {
     /// Features alone.
     Features,
@@ -33,6 +34,8 @@ enum Part {
     Plugin,
     /// The model alone.
     Model,
+    /// How fast the values follow a change: two recordings of one singer, spliced.
+    Response(response::Arguments),
     /// One runtime, in a process of its own.
     #[command(hide = true)]
     Runtime,
@@ -45,11 +48,14 @@ fn main() -> Result<()> {
         Some(Part::Features) => features::run(arguments.python.as_deref()),
         Some(Part::Plugin) => plugin::run(),
         Some(Part::Model) => model::run(arguments.onnxruntime.as_deref()),
+        Some(Part::Response(arguments)) => arguments.run(),
         Some(Part::Runtime) => model::measure_here(),
         None => {
             features::run(arguments.python.as_deref())?;
             plugin::run()?;
-            model::run(arguments.onnxruntime.as_deref())
+            model::run(arguments.onnxruntime.as_deref())?;
+            println!("\nResponse: needs two recordings of one singer: cargo xtask bench response BEFORE AFTER");
+            Ok(())
         }
     }
 }

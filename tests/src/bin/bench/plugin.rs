@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use affekt_tests::bundle;
 use affekt_tests::host::{self, Format, Mode, Setup, Transport};
+use affekt_tests::pass::choose;
 use affekt_tests::vocal;
 use color_eyre::Result;
 
@@ -18,13 +19,15 @@ pub fn run() -> Result<()> {
     println!("\nPlugin: audio thread per block, stereo, {RATE_HZ} Hz, played at real-time pace for {SECONDS} s");
     for format in [Format::Clap, Format::Vst3] {
         for block in [64, 512] {
-            measure(format, block)?;
+            measure(format, block, false)?;
+            measure(format, block, true)?;
         }
     }
     Ok(())
 }
 
-fn measure(format: Format, block: usize) -> Result<()> {
+/// `everything`: all lanes and the parameter changes are on, and the singer is being learned.
+fn measure(format: Format, block: usize, everything: bool) -> Result<()> {
     let vocal = vocal::read()?;
     let module = host::load(&bundle::module(format)?, format)?;
     let id = module.scan()?.remove(0).id;
@@ -37,6 +40,14 @@ fn measure(format: Format, block: usize) -> Result<()> {
         in_place: false,
     };
     let mut processor = instance.activate(&setup)?;
+
+    if everything {
+        let parameters = instance.parameters()?;
+        let lanes = parameters.iter().filter(|parameter| parameter.name.ends_with("CC on"));
+        let mut choices: Vec<_> = lanes.map(|parameter| (parameter.name.as_str(), 1.0)).collect();
+        choices.extend([("Send parameter changes", 1.0), ("Learn this singer", 1.0)]);
+        choose(instance.as_mut(), processor.as_mut(), &choices)?;
+    }
 
     let period = Duration::from_secs_f64(block as f64 / RATE_HZ);
     let blocks = (SECONDS / period.as_secs_f64()) as usize;
@@ -58,13 +69,15 @@ fn measure(format: Format, block: usize) -> Result<()> {
         let before = Instant::now();
         processor.process(block, Transport::playing((number * block) as u64), &mut events)?;
         times.push(before.elapsed().as_secs_f64());
+        events.clear();
     }
     instance.deactivate(processor)?;
 
     let mean = times.iter().sum::<f64>() / times.len() as f64;
     let share = |time: f64| 100.0 * time / period.as_secs_f64();
     println!(
-        "  {format:<5} {block:>4} samples   mean {:>6.2} µs = {:.3} % of the block   99th percentile {:>6.2} µs = {:.3} %",
+        "  {format:<5} {block:>4} samples{}   mean {:>6.2} µs = {:.3} % of the block   99th percentile {:>6.2} µs = {:.3} %",
+        if everything { ", all on" } else { "        " },
         mean * 1e6,
         share(mean),
         quantile(&mut times, 0.99) * 1e6,
