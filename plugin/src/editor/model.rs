@@ -46,12 +46,12 @@ pub fn show(page: &Page<'_>, area: Rect, facts: &Facts<'_>, params: &AffektParam
     let side = rect(x, area.min.y, area.max.x - x, area.height());
     page.frame(side, 1.0, page.theme.track);
     singer(page, side.shrink(12.0), facts.progress, params, hands);
-    let back = rect(area.min.x, area.max.y - 26.0, 150.0, 24.0);
+    let back = rect(side.min.x + 12.0, side.max.y - 40.0, 180.0, 28.0);
     facts.file.is_some()
         && button(
             page,
             back,
-            "Back to the built-in",
+            "Back to the built-in model",
             false,
             "Runs the model that ships inside the plugin",
         )
