@@ -40,6 +40,7 @@ struct Arguments {
 
 fn main() -> color_eyre::Result<()> {
     let arguments = Arguments::parse();
+    affekt_trainer::memory::keep_large_blocks();
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
     println!(
         "milliseconds per training step of {} frames, one thread, median",

@@ -25,8 +25,8 @@ pub struct AugmentationRecipe {
     pub time_warp: f64,
     /// Largest shift of the spectrum, as by a longer or shorter vocal tract: likewise, of a factor on frequency.
     pub frequency_warp: f64,
-    /// Largest gain either way, in dB.
-    pub gain_db: f64,
+    /// Least and greatest gain, in dB.
+    pub gain_db: [f64; 2],
     /// Standard deviation of a slope over the mel scale, in dB from its middle to its ends.
     pub tilt_db: f64,
     /// Standard deviation of each of the smooth curves of an equaliser, in dB.
@@ -35,12 +35,15 @@ pub struct AugmentationRecipe {
     pub band_limit: f64,
     /// Probability of background noise.
     pub noise: f64,
-    /// Least distance of the noise below the speaker's mean voiced level, in dB; the most is [`MOST_SNR_DB`].
+    /// Least distance of the noise below the speaker's mean voiced level, in dB; the most is [`MOST_SNR_DB`]. Both are
+    /// means of decibels, some 10 dB below the mean power.
     pub noise_snr_db: f64,
     /// Probability of a room.
     pub room: f64,
     /// Shortest and longest reverberation time (60 dB), in seconds.
     pub room_s: [f64; 2],
+    /// Least and greatest level of the reverberation beside the direct sound, in dB.
+    pub room_wet_db: [f64; 2],
     /// Masks over time (SpecAugment).
     pub time_masks: usize,
     /// Most frames of each.
@@ -57,7 +60,7 @@ impl Default for AugmentationRecipe {
             share: 1.0,
             time_warp: 0.0,
             frequency_warp: 0.0,
-            gain_db: 0.0,
+            gain_db: [0.0, 0.0],
             tilt_db: 0.0,
             curve_db: 0.0,
             band_limit: 0.0,
@@ -65,6 +68,7 @@ impl Default for AugmentationRecipe {
             noise_snr_db: 5.0,
             room: 0.0,
             room_s: [0.15, 1.0],
+            room_wet_db: [-15.0, 2.0],
             time_masks: 0,
             time_mask_frames: 20,
             band_masks: 0,
@@ -87,8 +91,6 @@ const LOW_CUT_HZ: (f64, f64) = (80.0, 400.0);
 const HIGH_CUT_HZ: (f64, f64) = (3_000.0, 7_500.0);
 /// Least and greatest steepness of the band limits, in dB per octave.
 const CUT_DB_PER_OCTAVE: (f64, f64) = (12.0, 36.0);
-/// Least and greatest level of the reverberation beside the direct sound, in dB.
-const WET_DB: (f64, f64) = (-15.0, 2.0);
 /// Reverberation time of the lowest and the highest band, relative to that of the room.
 const ROOM_TILT: (f64, f64) = (1.2, 0.6);
 /// Cosines that a smooth curve is made of.
@@ -102,15 +104,23 @@ impl AugmentationRecipe {
         real("augmentation.share", self.share, 0.0, 1.0)?;
         real("augmentation.time_warp", self.time_warp, 0.0, 0.4)?;
         real("augmentation.frequency_warp", self.frequency_warp, 0.0, 0.4)?;
-        real("augmentation.gain_db", self.gain_db, 0.0, 40.0)?;
+        real("augmentation.gain_db", self.gain_db[0], -60.0, self.gain_db[1])?;
+        real("augmentation.gain_db", self.gain_db[1], -60.0, 40.0)?;
         real("augmentation.tilt_db", self.tilt_db, 0.0, 20.0)?;
         real("augmentation.curve_db", self.curve_db, 0.0, 20.0)?;
         real("augmentation.band_limit", self.band_limit, 0.0, 1.0)?;
         real("augmentation.noise", self.noise, 0.0, 1.0)?;
-        real("augmentation.noise_snr_db", self.noise_snr_db, -10.0, MOST_SNR_DB)?;
+        real("augmentation.noise_snr_db", self.noise_snr_db, -30.0, MOST_SNR_DB)?;
         real("augmentation.room", self.room, 0.0, 1.0)?;
         real("augmentation.room_s", self.room_s[0], 0.01, self.room_s[1])?;
         real("augmentation.room_s", self.room_s[1], 0.01, 10.0)?;
+        real(
+            "augmentation.room_wet_db",
+            self.room_wet_db[0],
+            -60.0,
+            self.room_wet_db[1],
+        )?;
+        real("augmentation.room_wet_db", self.room_wet_db[1], -60.0, 20.0)?;
         whole("augmentation.time_masks", self.time_masks, 0, 100)?;
         whole("augmentation.time_mask_frames", self.time_mask_frames, 1, 1_000)?;
         whole("augmentation.band_masks", self.band_masks, 0, 100)?;
@@ -156,7 +166,7 @@ impl Variation {
         let centres = centres_hz(spec);
         let mut curve = smooth_curve(random, recipe.curve_db, bands);
         let tilt = recipe.tilt_db * normal(random);
-        let gain = symmetric(random, recipe.gain_db);
+        let gain = between(random, recipe.gain_db.into());
         for (value, slope) in curve.iter_mut().zip(slope(bands)) {
             *value += gain + tilt * slope;
         }
@@ -184,7 +194,7 @@ impl Variation {
         });
         let room = random.random_bool(recipe.room).then(|| {
             let time_s = between(random, (recipe.room_s[0].ln(), recipe.room_s[1].ln())).exp();
-            let wet = 10.0_f64.powf(between(random, WET_DB) / 10.0) as f32;
+            let wet = 10.0_f64.powf(between(random, recipe.room_wet_db.into()) / 10.0) as f32;
             let hop_s = f64::from(spec.hop_s());
             let decay = slope(bands).map(|slope| {
                 let share = (slope + 1.0) / 2.0;
@@ -254,7 +264,7 @@ impl Variation {
     }
 
     /// Resamples the last frames of `rows` (`[frames, bands]`, session-normalised) by the pace to `out` and hides what
-    /// the masks cover: it becomes 0 dB, the session's mean.
+    /// the masks cover: it becomes the window's mean. (The session's mean, 0 dB, would be as loud as the voice.)
     pub fn finish(&self, rows: &[f32], bands: usize, out: &mut [f32]) {
         let (frames, length) = (rows.len() / bands, out.len() / bands);
         for (time, row) in out.chunks_exact_mut(bands).enumerate() {
@@ -262,14 +272,19 @@ impl Variation {
             let index = (place.round().max(0.0) as usize).min(frames - 1);
             row.copy_from_slice(&rows[index * bands..(index + 1) * bands]);
         }
+        if self.time_masks.is_empty() && self.band_masks.is_empty() {
+            return;
+        }
+        let sum: f64 = out.iter().map(|value| f64::from(*value)).sum();
+        let mean = (sum / out.len() as f64) as f32;
         for &(place, width) in &self.time_masks {
             let width = width.min(length / MASK_SHARE);
             let start = (place * (length - width + 1) as f64) as usize;
-            out[start * bands..(start + width) * bands].fill(0.0);
+            out[start * bands..(start + width) * bands].fill(mean);
         }
         for &(start, width) in &self.band_masks {
             for row in out.chunks_exact_mut(bands) {
-                row[start..start + width].fill(0.0);
+                row[start..start + width].fill(mean);
             }
         }
     }
@@ -439,6 +454,7 @@ mod tests {
             voiced: vec![true; frames],
             totals,
             content: 0,
+            clipped: 0.0,
         }
     }
 
@@ -468,7 +484,7 @@ mod tests {
     fn the_session_is_what_the_varied_clip_sums_to() {
         let recipe = AugmentationRecipe {
             frequency_warp: 0.1,
-            gain_db: 6.0,
+            gain_db: [-6.0, 6.0],
             tilt_db: 3.0,
             curve_db: 3.0,
             band_limit: 0.5,
@@ -551,7 +567,7 @@ mod tests {
             .map(|seed| {
                 let mut out = vec![0.0; 80 * BANDS];
                 draw(&recipe, seed).finish(&clip.bands_db, BANDS, &mut out);
-                out.iter().filter(|value| **value == 0.0).count()
+                out.iter().filter(|value| ![-60.0, -30.0].contains(*value)).count()
             })
             .collect();
         assert!(hidden.iter().max().unwrap() > &(10 * BANDS), "{hidden:?}");

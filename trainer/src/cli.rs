@@ -6,8 +6,11 @@ mod evaluate;
 mod export;
 mod known;
 mod predict;
+mod prepare;
 mod progress;
+mod shard;
 mod train;
+mod tune;
 
 use clap::Parser;
 
@@ -22,8 +25,10 @@ pub struct Command {
 #[derive(Debug, clap::Subcommand)]
 enum Subcommand {
     Corpora(known::Arguments),
+    Prepare(prepare::Arguments),
     Train(train::Arguments),
     CrossValidate(cross_validate::Arguments),
+    Tune(tune::Arguments),
     Evaluate(evaluate::Arguments),
     Export(export::Arguments),
     Predict(predict::Arguments),
@@ -34,8 +39,10 @@ impl Command {
     pub fn run(self) -> color_eyre::Result<()> {
         match self.subcommand {
             Subcommand::Corpora(arguments) => arguments.run(),
+            Subcommand::Prepare(arguments) => arguments.run(),
             Subcommand::Train(arguments) => arguments.run(),
             Subcommand::CrossValidate(arguments) => arguments.run(),
+            Subcommand::Tune(arguments) => arguments.run(),
             Subcommand::Evaluate(arguments) => arguments.run(),
             Subcommand::Export(arguments) => arguments.run(),
             Subcommand::Predict(arguments) => arguments.run(),

@@ -23,6 +23,8 @@ pub struct ClipFrames {
     pub totals: SessionTotals,
     /// The same for equal samples, on every machine.
     pub content: u64,
+    /// Share of the samples at full scale.
+    pub clipped: f32,
 }
 
 impl ClipFrames {
@@ -139,6 +141,7 @@ fn analyse(clip: Clip, spec: &FeatureSpec, extractors: &Extractors) -> Result<Cl
         voiced,
         totals,
         content,
+        clipped: clipped(&recording),
     })
 }
 
@@ -162,6 +165,15 @@ pub fn frames(
         }
     });
     (bands_db, voiced, totals)
+}
+
+/// Share of the samples at full scale.
+fn clipped(recording: &Recording) -> f32 {
+    /// Below the largest value of every common format.
+    const FULL_SCALE: f32 = 0.999;
+    let samples = recording.channels.iter().flatten();
+    let count = samples.clone().filter(|sample| sample.abs() >= FULL_SCALE).count();
+    count as f32 / samples.count().max(1) as f32
 }
 
 /// A number for the samples: FNV-1a over words in place of bytes, for speed.

@@ -429,6 +429,7 @@ mod tests {
             voiced,
             totals,
             content: 0,
+            clipped: 0.0,
         }
     }
 

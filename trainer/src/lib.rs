@@ -2,6 +2,7 @@
 //!
 //! The command line `affekt-trainer` is a thin layer over this library.
 
+pub mod audit;
 pub mod augmentation;
 mod average;
 pub mod calibration;
@@ -15,6 +16,7 @@ pub mod evaluation;
 pub mod export;
 mod flex;
 mod lstm;
+pub mod memory;
 pub mod metrics;
 pub mod network;
 mod norm_pool;
@@ -32,3 +34,4 @@ pub mod split;
 mod synthetic;
 pub mod targets;
 pub mod training;
+pub mod tuning;

@@ -1,6 +1,6 @@
 //! One optimisation step, and the learning rate it takes.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{AdamW, AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,13 +10,19 @@ use crate::network::{CLASSES, Network};
 use crate::recipe::{Schedule, TrainingRecipe};
 use crate::samples::Batch;
 
+/// Parameters that are no matrices: they are not decayed, because they do not make the network less smooth.
+const NOT_DECAYED: [&str; 3] = ["bias", "gamma", "beta"];
+
 /// AdamW of the recipe; the other constants are those of Loshchilov and Hutter, 2019.
 pub fn optimizer(recipe: &TrainingRecipe) -> ModuleOptimizer {
-    let adam: AdamW = AdamWConfig::new()
-        .with_epsilon(1e-8)
-        .with_weight_decay(recipe.weight_decay as f32)
-        .build();
-    adam.into()
+    let adam = |weight_decay: f64| -> AdamW {
+        AdamWConfig::new()
+            .with_epsilon(1e-8)
+            .with_weight_decay(weight_decay as f32)
+            .build()
+    };
+    let optimizer: ModuleOptimizer = adam(recipe.weight_decay).into();
+    optimizer.with_group(ParamGroup::from_any_predicates(NOT_DECAYED.to_vec()), adam(0.0), None)
 }
 
 /// Learning rate at `epochs` passes (with fraction): linear up to the peak, then the recipe's course.
@@ -344,6 +350,50 @@ mod tests {
                 "{schedule:?}"
             );
             assert_eq!(rate(0.5), 0.5);
+        }
+    }
+
+    #[test]
+    fn matrices_alone_decay() {
+        let device = Device::flex().autodiff();
+        let mut recipe = Recipe::from_toml(DEFAULT_RECIPE).unwrap().training;
+        recipe.weight_decay = 0.5;
+        let network = Network::new(&small(), 4, 1, &device);
+        let values = |network: &Network| {
+            let Front::Time(front) = &network.front else {
+                panic!("the design card's front");
+            };
+            let floats = |tensor: Tensor<1>| tensor.into_data().try_into_vec::<f32>().unwrap();
+            let matrices = [
+                front.conv.val().flatten(0, 1),
+                network.lstm[1].forward.recurrent.val().flatten(0, 1),
+            ];
+            let others = [
+                network.output.bias.val(),
+                network.lstm[0].forward.bias.val(),
+                front.norm.gamma.val(),
+            ];
+            (matrices.map(floats), others.map(floats))
+        };
+        let (matrices, others) = values(&network);
+        // Gradients of zero: what changes is decay.
+        let Front::Time(front) = &network.front else {
+            panic!("the design card's front");
+        };
+        let sum = front.conv.val().sum()
+            + network.lstm[1].forward.recurrent.val().sum()
+            + network.output.bias.val().sum()
+            + network.lstm[0].forward.bias.val().sum()
+            + front.norm.gamma.val().sum();
+        let gradients = GradientsParams::from_grads((sum * 0.0).backward(), &network);
+        let network = optimizer(&recipe).step(0.1, network, gradients);
+        let (decayed, kept) = values(&network);
+        assert_eq!(others, kept);
+        for (before, after) in matrices.iter().flatten().zip(decayed.iter().flatten()) {
+            assert!(
+                (after - before * (1.0 - 0.1 * 0.5)).abs() < 1e-6,
+                "{before} became {after}"
+            );
         }
     }
 

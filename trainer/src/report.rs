@@ -24,6 +24,27 @@ pub fn pictures(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Validation UAR over the epochs of several trainings, one line each.
+pub fn courses(trainings: &[Vec<f64>]) -> String {
+    let longest = trainings.iter().map(Vec::len).max().unwrap_or(1).max(2);
+    let mut plot = Plot::new("Validation UAR", &format!("epochs 1 to {longest}"), "UAR").with_scale_y();
+    let best = trainings.iter().enumerate().max_by(|(_, a), (_, b)| {
+        let most = |course: &[f64]| course.iter().copied().fold(0.0, f64::max);
+        most(a).total_cmp(&most(b))
+    });
+    let best = best.map(|(place, _)| place);
+    for (place, course) in trainings.iter().enumerate() {
+        let points: Vec<[f64; 2]> = course
+            .iter()
+            .enumerate()
+            .map(|(epoch, uar)| [epoch as f64 / (longest - 1) as f64, *uar])
+            .collect();
+        let colour = if Some(place) == best { BLUE } else { GREY };
+        plot.line(&points, colour, false);
+    }
+    plot.finish()
+}
+
 /// One page with figures, tables and pictures; it needs no other file.
 pub fn html(title: &str, evaluation: &Evaluation) -> String {
     let figures = &evaluation.metrics;
@@ -357,6 +378,8 @@ mod tests {
             assert!(picture.starts_with("<svg") && picture.ends_with("</svg>"), "{name}");
             assert!(!picture.contains("NaN") && !picture.contains("inf"), "{name}");
         }
+        let two = courses(&[vec![0.2, 0.4], vec![0.3]]);
+        assert_eq!((two.matches("<polyline").count(), two.contains("NaN")), (2, false));
         let nothing = Evaluation::new(&[], SessionState::Cold, Labels::Voted, 1);
         assert!(html("Nothing", &nothing).contains("0 clips"));
     }

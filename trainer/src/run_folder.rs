@@ -121,8 +121,11 @@ pub struct EpochRecord {
     pub gradient_norm: f64,
     /// Time of the epoch, validation included.
     pub seconds: f64,
-    /// Mean time of a step.
+    /// Mean time of a step, its input included.
     pub step_ms: f64,
+    /// Share of that time in which inputs were drawn and computed: windows, sessions, variation, features.
+    #[serde(default)]
+    pub input_share: f64,
 }
 
 /// Everything that is needed to go on.
@@ -234,6 +237,23 @@ impl RunFolder {
         let file = fs::OpenOptions::new().create(true).append(true).open(&path);
         file.and_then(|mut file| writeln!(file, "{line}"))
             .map_err(|reason| written(&path, reason))
+    }
+
+    /// The log: all epochs that are done.
+    pub fn epochs(&self) -> Result<Vec<EpochRecord>, RunError> {
+        let path = self.folder.join(LOG);
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let text = fs::read_to_string(&path).map_err(|reason| read(&path, reason))?;
+        let done = match self.current(CHECKPOINT) {
+            Ok(folder) => read_json::<Progress>(&folder.join(PROGRESS))?.epochs,
+            Err(_) => 0,
+        };
+        let epochs = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<EpochRecord>(line).ok());
+        Ok(epochs.filter(|epoch| epoch.epoch <= done).collect())
     }
 
     /// Drops what was logged after `epochs`, which a run that goes on from there logs again.

@@ -503,6 +503,7 @@ mod tests {
                     voiced,
                     totals,
                     content: 0,
+                    clipped: 0.0,
                 }
             })
             .collect()

@@ -26,6 +26,8 @@ pub enum Purpose {
     Mixup = 9,
     /// Drawing speakers to see how much the figures depend on them.
     Bootstrap = 10,
+    /// Values of a trial of a tuning.
+    Tuning = 11,
 }
 
 /// The stream of a purpose, told apart by two numbers.

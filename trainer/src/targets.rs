@@ -106,6 +106,7 @@ mod tests {
             voiced: Vec::new(),
             totals: SessionTotals::default(),
             content: 0,
+            clipped: 0.0,
         }
     }
 

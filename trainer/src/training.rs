@@ -94,14 +94,17 @@ pub fn train(
         }
         let start = Instant::now();
         let order = batches(training.epoch(epoch), recipe.training.batch, seed, epoch);
+        let mut input_s = start.elapsed().as_secs_f64();
         let steps = order.len();
         let (mut loss, mut gradient_norm, mut rate) = (0.0, 0.0, 0.0);
         for (index, samples) in order.iter().enumerate() {
+            let input_start = Instant::now();
             let mut batch = Batch::new(&front_end, &data.scaler, &data.train, &targets, samples);
             if recipe.training.mixup > 0.0 {
                 let mut random = stream(seed, Purpose::Mixup, epoch as u64, index as u64);
                 batch.mix(recipe.training.mixup, &mut random);
             }
+            input_s += input_start.elapsed().as_secs_f64();
             let done = epoch as f64 + (index + 1) as f64 / steps as f64;
             rate = learning_rate(&recipe.training, done);
             let mut dropout = stream(seed, Purpose::Dropout, epoch as u64, index as u64);
@@ -129,7 +132,7 @@ pub fn train(
                 loss: loss / (index + 1) as f64,
             });
         }
-        let step_ms = 1000.0 * start.elapsed().as_secs_f64() / steps as f64;
+        let steps_s = start.elapsed().as_secs_f64();
         if !loss.is_finite() {
             return Err(TrainingError::Diverged(epoch + 1));
         }
@@ -147,7 +150,8 @@ pub fn train(
             learning_rate: rate,
             gradient_norm: gradient_norm / steps as f64,
             seconds: start.elapsed().as_secs_f64(),
-            step_ms,
+            step_ms: 1000.0 * steps_s / steps as f64,
+            input_share: input_s / steps_s,
         };
         progress.epochs = epoch + 1;
         let is_best = best.validation.uar > progress.best_uar;

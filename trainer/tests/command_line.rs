@@ -481,6 +481,93 @@ fn what_was_heard_under_another_name_is_not_tested() {
 }
 
 #[test]
+fn tuning_trains_the_best_trials_on_and_can_be_shared() {
+    let place = Place::new();
+    let search = "trials = 4
+epochs = [1, 3]
+keep = 0.5
+[space]
+\"training.learning_rate\" = { low = 1e-3, high = 3e-2, log = true }
+\"network.pooling\" = [\"last\", \"attention\"]
+";
+    std::fs::write(place.path("search.toml"), search).unwrap();
+    let (corpus, recipe, out) = (place.corpus(), place.text("recipe.toml"), place.text("tuning"));
+    let file = place.text("search.toml");
+    let all = [
+        "tune",
+        "--corpus",
+        &corpus,
+        "--recipe",
+        &recipe,
+        "--search",
+        &file,
+        "--out",
+        &out,
+        "--threads",
+        "2",
+    ];
+    let part = succeed(&[&all[..], &["--shard", "1/2"]].concat());
+    assert!(
+        text(&part.stderr).contains("2 trials are still to be trained to epoch 1"),
+        "{}",
+        text(&part.stderr)
+    );
+    let board = text(&succeed(&all).stdout);
+    assert_eq!(board.lines().count(), 4, "{board}");
+    let epochs: Vec<bool> = board.lines().map(|line| line.contains("3 epochs")).collect();
+    assert_eq!(epochs, [true, true, false, false], "{board}");
+    let table = std::fs::read_to_string(place.path("tuning/leaderboard.csv")).unwrap();
+    assert!(
+        table.starts_with("trial,epochs,validation_uar,network.pooling,training.learning_rate"),
+        "{table}"
+    );
+    assert!(place.path("tuning/leaderboard.svg").is_file());
+    assert_eq!(text(&succeed(&all).stdout), board, "all is done");
+    std::fs::write(place.path("search.toml"), search.replace("keep = 0.5", "keep = 5")).unwrap();
+    assert!(fail(&all).contains("`keep`"));
+}
+
+#[test]
+fn preparing_finds_defects_and_writes_a_table_that_can_be_read() {
+    let place = Place::new();
+    let folder = place.path("emo-db");
+    std::fs::copy(folder.join("03a01Wa.wav"), folder.join("03a02Ta.wav")).unwrap();
+    std::fs::write(folder.join("06a02Na.wav"), "no recording").unwrap();
+    // Bursts of a square wave at full scale.
+    let square: Vec<f32> = (0..16_000)
+        .map(|index| match (index % 4_000 < 3_000, index / 40 % 2 == 0) {
+            (false, _) => 0.0,
+            (true, up) => {
+                if up {
+                    1.0
+                } else {
+                    -1.0
+                }
+            }
+        })
+        .collect();
+    write_wav(&folder.join("05a02Na.wav"), &square);
+    let (corpus, out) = (place.corpus(), place.text("prepared"));
+    let prepared = succeed(&["prepare", "--corpus", &corpus, "--out", &out, "--json"]);
+    let audit = json(&prepared);
+    assert_eq!(audit["clips"].as_u64(), Some(108));
+    assert_eq!(audit["dropped"].as_array().unwrap().len(), 3, "{audit}");
+    let clipped = audit["clipped"].as_array().unwrap().iter();
+    let mut clipped = clipped.filter(|clip| clip["path"].as_str().unwrap().ends_with("05a02Na.wav"));
+    assert!(
+        clipped.next().unwrap()["reason"].as_str().unwrap().contains("75.0 %"),
+        "{audit}"
+    );
+    assert_eq!(audit["by_speaker"]["emo-db/05"][4].as_u64(), Some(4), "{audit}");
+    let table = format!("csv={}", place.path("prepared/manifest.csv").display());
+    let again = text(&succeed(&["prepare", "--corpus", &table]).stdout);
+    assert!(
+        again.contains("108 usable clips") && again.contains("0 dropped"),
+        "{again}"
+    );
+}
+
+#[test]
 fn corpora_are_listed_with_licence_and_source() {
     let listed = text(&succeed(&["corpora"]).stdout);
     for part in ["crema-d", "ravdess-song", "savee", "CC BY-NC-SA", "https://", "--map"] {

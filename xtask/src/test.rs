@@ -35,7 +35,7 @@ impl Arguments {
     pub fn run(self) -> color_eyre::Result<()> {
         let mut steps = Steps::default();
         let library = steps.time("ONNX Runtime", python::onnxruntime)?;
-        steps.time("release build", build)?;
+        steps.time("release build", || build(&[]))?;
         steps.time("bundle", bundle::pack)?;
         steps.time("debug module", || {
             run(&mut cargo(["build", "--package", workspace::PLUGIN]))
@@ -74,9 +74,10 @@ impl Arguments {
 }
 
 /// Builds the plugin, the programs and the tests in release, all in one call: packages that are built one by one, or
-/// without the tests, get their dependencies with other features, and so build them again.
-pub fn build() -> color_eyre::Result<()> {
-    run(cargo(["build", "--release", "--lib", "--bins", "--tests"]).args(EVERYTHING))
+/// without the tests, get their dependencies with other features, and so build them again. `more`: further targets.
+pub fn build(more: &[&str]) -> color_eyre::Result<()> {
+    let mut command = cargo(["build", "--release", "--lib", "--bins", "--tests"]);
+    run(command.args(EVERYTHING).args(more))
 }
 
 /// How long each step took.

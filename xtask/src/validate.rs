@@ -109,7 +109,7 @@ impl Arguments {
             "check the plugin in Python's hosts",
         )?;
         // As the tests do it, so that nothing is built twice.
-        test::build()?;
+        test::build(&[])?;
         bundle::pack()?;
 
         let stage = Stage::set_up(scripts, python)?;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use affekt_models::Contract;
 use affekt_trainer::card::{Identity, short};
@@ -20,6 +19,7 @@ use color_eyre::eyre::{WrapErr, bail, ensure};
 use super::corpora::{Corpora, report};
 use super::evaluate::{By, leave_out_heard, table};
 use super::progress;
+use super::shard::Shard;
 use super::train::{Plan, Settings};
 
 /// Trains and tests once for each division of the recipe's `split.protocol` (folds, speakers, corpora) and measures
@@ -42,34 +42,6 @@ pub struct Arguments {
     /// Prints one JSON object in place of the table.
     #[arg(long)]
     json: bool,
-}
-
-/// A part of the work: the `i`-th of `n`, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    i: usize,
-    n: usize,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text
-            .split_once('/')
-            .and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-        match parts {
-            Some((i, n)) if (1..=n).contains(&i) => Ok(Self { i, n }),
-            _ => Err(format!("`{text}` is no share: write I/N with I from 1 to N, e.g. 2/4")),
-        }
-    }
-}
-
-impl Shard {
-    /// Whether the piece of work at `place`, from 0, belongs to it.
-    fn takes(self, place: usize) -> bool {
-        place % self.n == self.i - 1
-    }
 }
 
 /// What a model said of its test speakers, in the folder of its run.
@@ -196,21 +168,5 @@ fn judged_by(recipe: &Recipe) -> Labels {
     match recipe.training.labels {
         Labels::Voted => Labels::Voted,
         Labels::Acted | Labels::Blended => Labels::Acted,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_make_up_the_whole() {
-        let shards: Vec<Shard> = (1..=3).map(|i| format!("{i}/3").parse().unwrap()).collect();
-        for place in 0..20 {
-            assert_eq!(shards.iter().filter(|shard| shard.takes(place)).count(), 1);
-        }
-        for wrong in ["0/3", "4/3", "1", "a/b", "1/0"] {
-            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
-        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use affekt_trainer::clips::ClipFrames;
 use affekt_trainer::corpora::{Clip, CorpusFolder};
 use affekt_trainer::dataset::Dataset;
 use affekt_trainer::date;
@@ -167,9 +169,16 @@ impl Plan<'_> {
     pub fn train(self, clips: Vec<Clip>) -> color_eyre::Result<RunFolder> {
         let recipe = self.recipe;
         let bar = progress::bar(clips.len(), "clips");
+        let start = Instant::now();
         let data = Dataset::load(clips, recipe, self.split.clone(), self.seed, || bar.inc(1));
         bar.finish_and_clear();
         let data = data?;
+        let frames: usize = data.train.iter().chain(&data.validation).map(ClipFrames::frames).sum();
+        let (hours, minutes) = (
+            frames as f64 * f64::from(data.spec.hop_s()) / 3_600.0,
+            start.elapsed().as_secs_f64() / 60.0,
+        );
+        eprintln!("{hours:.2} h of audio analysed, {:.1} h per minute", hours / minutes);
         report(&data.dropped);
 
         let run = self.run_record(&data);
@@ -214,9 +223,7 @@ impl Plan<'_> {
     fn run_record(&self, data: &Dataset) -> RunRecord {
         let record = |corpus: &CorpusFolder| {
             let name = corpus.corpus.name;
-            let count = |clips: &[affekt_trainer::clips::ClipFrames]| {
-                clips.iter().filter(|clip| clip.clip.corpus == name).count()
-            };
+            let count = |clips: &[ClipFrames]| clips.iter().filter(|clip| clip.clip.corpus == name).count();
             CorpusRecord {
                 name: name.into(),
                 train_clips: count(&data.train),
@@ -283,7 +290,7 @@ impl Display {
                 let mark = if is_best { " *" } else { "" };
                 let left = (self.epochs - record.epoch) as f64 * record.seconds / 60.0;
                 let line = format!(
-                    "epoch {:>3}/{}: loss {:.3}, validation loss {:.3}, UAR {:.3}{mark}, {:.0} s, {:.0} ms per step, {left:.0} min left",
+                    "epoch {:>3}/{}: loss {:.3}, validation loss {:.3}, UAR {:.3}{mark}, {:.0} s, {:.0} ms per step ({:.0} % inputs), {left:.0} min left",
                     record.epoch,
                     self.epochs,
                     record.loss,
@@ -291,6 +298,7 @@ impl Display {
                     record.validation_uar,
                     record.seconds,
                     record.step_ms,
+                    100.0 * record.input_share,
                 );
                 if self.bar.is_hidden() {
                     eprintln!("{line}");

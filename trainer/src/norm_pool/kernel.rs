@@ -201,11 +201,13 @@ vectorised! {
             for ((output, chosen), bands) in rows.zip(values.chunks_exact(band_pool * filters)) {
                 for (band, values) in bands.chunks_exact(filters).enumerate() {
                     let place = (frame * band_pool + band) as u8;
-                    for filter in 0..filters {
-                        let value = values[filter] * factor[filter] + offset[filter];
-                        let is_larger = value > output[filter];
-                        output[filter] = if is_larger { value } else { output[filter] };
-                        chosen[filter] = if is_larger { place } else { chosen[filter] };
+                    let constants = factor.iter().zip(offset);
+                    let outputs = output.iter_mut().zip(chosen.iter_mut());
+                    for ((value, (factor, offset)), (output, chosen)) in values.iter().zip(constants).zip(outputs) {
+                        let value = value * factor + offset;
+                        let is_larger = value > *output;
+                        *output = if is_larger { value } else { *output };
+                        *chosen = if is_larger { place } else { *chosen };
                     }
                 }
             }
@@ -232,10 +234,12 @@ vectorised! {
             for ((gradient, chosen), bands) in rows.zip(values.chunks_exact(band_pool * filters)) {
                 for (band, values) in bands.chunks_exact(filters).enumerate() {
                     let place = (frame * band_pool + band) as u8;
-                    for filter in 0..filters {
-                        let own = if chosen[filter] == place { gradient[filter] } else { 0.0 };
-                        beta[filter] += own;
-                        centred[filter] += own * (values[filter] - mean[filter]);
+                    let inputs = values.iter().zip(mean).zip(gradient.iter().zip(chosen));
+                    let sums = beta.iter_mut().zip(centred.iter_mut());
+                    for (((value, mean), (gradient, chosen)), (beta, centred)) in inputs.zip(sums) {
+                        let own = if *chosen == place { *gradient } else { 0.0 };
+                        *beta += own;
+                        *centred += own * (value - mean);
                     }
                 }
             }
