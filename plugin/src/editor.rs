@@ -188,11 +188,15 @@ impl App {
             View::Model => {
                 let facts = model::Facts {
                     model: &model,
+                    file: self.link.choice().file(),
+                    refusal: self.link.refusal(),
                     reading: &reading,
                     inference: self.link.inference(),
                     progress: self.link.singer().progress(),
                 };
-                model::show(&page, area, &facts, &self.params, &mut self.hands);
+                if model::show(&page, area, &facts, &self.params, &mut self.hands) {
+                    self.link.choice().choose(None);
+                }
             }
         }
         chrome::foot(&page, &status);

@@ -1,12 +1,13 @@
 //! Who says so: the model's card, how it is doing, and the singer that it has learned.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use affekt_models::Card;
 use affekt_models::runtime::{self, Runtime};
 use egui::{Align2, Rect};
 
-use super::controls::switch;
+use super::controls::{button, switch};
 use super::hands::Hands;
 use super::page::{Page, rect};
 use super::theme::{numerals, space, type_size, words};
@@ -25,6 +26,10 @@ const NAME: f32 = 92.0;
 pub struct Facts<'a> {
     /// How the model is doing.
     pub model: &'a ModelState,
+    /// The chosen file; `None` for the built-in model.
+    pub file: Option<PathBuf>,
+    /// Why it does not run, if so.
+    pub refusal: Option<String>,
     /// Late and dropped results.
     pub reading: &'a Reading,
     /// Time of one inference.
@@ -33,14 +38,23 @@ pub struct Facts<'a> {
     pub progress: Progress,
 }
 
-/// Draws it.
-pub fn show(page: &Page<'_>, area: Rect, facts: &Facts<'_>, params: &AffektParams, hands: &mut Hands) {
+/// Draws it; whether the built-in model is wanted back.
+pub fn show(page: &Page<'_>, area: Rect, facts: &Facts<'_>, params: &AffektParams, hands: &mut Hands) -> bool {
     let left = (area.width() * LEFT).round();
     card(page, rect(area.min.x, area.min.y, left, area.height()), facts);
     let x = area.min.x + left + space::FAR;
     let side = rect(x, area.min.y, area.max.x - x, area.height());
     page.frame(side, 1.0, page.theme.track);
     singer(page, side.shrink(12.0), facts.progress, params, hands);
+    let back = rect(side.min.x + 12.0, side.max.y - 40.0, 180.0, 28.0);
+    facts.file.is_some()
+        && button(
+            page,
+            back,
+            "Back to the built-in model",
+            false,
+            "Runs the model that ships inside the plugin",
+        )
 }
 
 fn card(page: &Page<'_>, area: Rect, facts: &Facts<'_>) {
@@ -100,6 +114,12 @@ fn entries(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
             entries.push(("State", "It is loaded with the first sound: start playback.".into()));
         }
         ModelState::Failed(reason) => entries.push(("Refused", reason.clone())),
+    }
+    if let Some(file) = &facts.file {
+        entries.push(("Chosen file", file.display().to_string()));
+    }
+    if let Some(reason) = &facts.refusal {
+        entries.push(("Refused", reason.clone()));
     }
     let speed = facts.inference.map_or("–".into(), |time| {
         format!("{:.1} ms per window, ten windows a second", time.as_secs_f64() * 1e3)

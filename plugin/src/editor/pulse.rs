@@ -116,6 +116,7 @@ struct Seen {
     counts: (u64, u64),
     model: ModelState,
     complaint: Option<String>,
+    refusal: Option<String>,
     /// Learning in hundredths, 255 when it is over.
     learning: u8,
     /// Redraws of the history.
@@ -159,6 +160,7 @@ impl Seen {
             counts: (reading.late, reading.dropped),
             model: link.model(),
             complaint: link.complaint(),
+            refusal: link.refusal(),
             learning: match link.singer().progress() {
                 Progress::Off => 0,
                 Progress::Learning(share) => 1 + (share * 100.0) as u8,
@@ -174,6 +176,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model_choice::ModelChoice;
     use crate::readout::readout;
     use crate::singer::SingerSlot;
 
@@ -190,7 +193,7 @@ mod tests {
 
     #[test]
     fn only_what_can_be_seen_is_a_change() {
-        let link = Link::new(SingerSlot::default(), crate::model_choice::ModelChoice::default());
+        let link = Link::new(SingerSlot::default(), ModelChoice::default());
         let seen = |momentary: f32, blocks: u64, view: View| {
             let mut reading = Reading {
                 blocks,
@@ -215,10 +218,7 @@ mod tests {
     fn a_closed_window_leaves_no_thread() {
         let (_writer, readout) = readout();
         let readout = Arc::new(readout);
-        let link = Arc::new(Link::new(
-            SingerSlot::default(),
-            crate::model_choice::ModelChoice::default(),
-        ));
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         for _ in 0..50 {
             let repaint = RepaintNotifier::new();
             drop(Pulse::start(

@@ -153,6 +153,7 @@ mod tests {
     use affekt_models::automation::{Heard, Settings};
 
     use super::*;
+    use crate::model_choice::ModelChoice;
     use crate::singer::SingerSlot;
 
     fn pass() -> Pass {
@@ -192,10 +193,7 @@ mod tests {
     #[test]
     fn without_a_pass_nothing_is_written() {
         let saver = Saver::default();
-        let link = Arc::new(Link::new(
-            SingerSlot::default(),
-            crate::model_choice::ModelChoice::default(),
-        ));
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         saver.save(Kind::Png, &link, RepaintNotifier::new());
         let start = Instant::now();
         while matches!(saver.state(), Saved::Saving(_)) && start.elapsed() < Duration::from_secs(20) {

@@ -40,6 +40,8 @@ pub enum State {
     Overloaded,
     /// The model was refused.
     Refused,
+    /// The chosen file was refused, so that the model before runs on.
+    Kept,
     /// A singer is being learned.
     Learning,
     /// A singer has been learned.
@@ -69,7 +71,7 @@ const fn scene(name: &'static str, view: View, state: State, light: bool) -> Sce
 }
 
 /// All of them.
-pub const SCENES: [Scene; 20] = [
+pub const SCENES: [Scene; 21] = [
     scene("now", View::Now, State::Listening, false),
     scene("now-light", View::Now, State::Listening, true),
     scene("now-waiting", View::Now, State::Waiting, false),
@@ -88,6 +90,7 @@ pub const SCENES: [Scene; 20] = [
     scene("model", View::Model, State::Listening, false),
     scene("model-light", View::Model, State::Learned, true),
     scene("model-learning", View::Model, State::Learning, false),
+    scene("model-kept", View::Model, State::Kept, false),
     scene("model-refused", View::Model, State::Refused, false),
     scene("model-waiting", View::Model, State::Waiting, false),
 ];
@@ -122,6 +125,13 @@ impl Scene {
             State::Learning => {
                 params.singer.want(true);
                 params.singer.note_progress(1_100, 2_500);
+            }
+            State::Kept => {
+                params.model.choose(Some(PathBuf::from("/home/ada/Models/choir.onnx")));
+                link.set_refusal(Some(
+                    "choir.onnx is no Affekt model (its metadata lack affekt.contract): export it with affekt-trainer"
+                        .into(),
+                ));
             }
             State::Learned => {
                 params.singer.want(true);

@@ -428,7 +428,7 @@ mod tests {
 
     #[test]
     fn the_time_of_the_last_windows_is_told() {
-        let link = Link::new(SingerSlot::default(), crate::model_choice::ModelChoice::default());
+        let link = Link::new(SingerSlot::default(), ModelChoice::default());
         assert_eq!(link.inference(), None);
         link.note_inference(Duration::from_millis(4));
         assert_eq!(link.inference(), Some(Duration::from_millis(4)));
