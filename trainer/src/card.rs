@@ -75,8 +75,7 @@ pub fn markdown(
         "\
 # {name} {version}
 
-Hears six emotions in a voice: {emotions}. This is a first model: it shows the whole way from recordings to
-meters, and is meant to be replaced by better ones.
+Hears six emotions in a voice: {emotions}.
 
 Made on {date} with affekt-trainer {trainer}. Licence of the model: {licence}.
 
@@ -84,12 +83,12 @@ Made on {date} with affekt-trainer {trainer}. Licence of the model: {licence}.
 
 On {test_count} speakers ({test_clips} clips) that it has neither learned from nor been chosen by. Chance is 0.167.
 
-| session before the clip | UAR | accuracy | macro F1 | calibration error |
-|---|---|---|---|---|
+| session before the clip | UAR | 95 % interval | accuracy | macro F1 | calibration error |
+|---|---|---|---|---|---|
 {warm_row}
 {cold_row}
 
-UAR is the unweighted average recall over the emotions. Warm: the session has heard {session_s:.0} s of the speaker's
+UAR is the unweighted average recall over the emotions, its interval that of other speakers being drawn. Warm: the session has heard {session_s:.0} s of the speaker's
 other clips, as in the plugin after half a minute of singing. Cold: it has heard nothing, as when playback starts.
 By corpus (warm): {by_corpus}.
 
@@ -114,17 +113,19 @@ Windows of up to {window:.1} s.
 ## Making it again
 
 ```
-affekt-trainer train{arguments} --seed {seed} --threads {threads} --out RUN
+affekt-trainer train --recipe recipe.toml{arguments} --seed {seed} --threads {threads} --out RUN
 affekt-trainer export --run RUN --out affekt.onnx
 affekt-trainer evaluate --model affekt.onnx --run RUN{arguments} --card affekt.md
 ```
 
-The same seed, number of threads and processor family give the same weights.
+The same seed, number of threads and processor family give the same weights. `recipe.toml` is:
+
+```toml
+{recipe}```
 
 ## Limits
 
-- The emotions are acted, sentence by sentence, by adults speaking {languages}. Spontaneous speech, children's voices,
-  other languages and above all singing were not heard in training.
+- The emotions are acted, by adults speaking {languages}. {not_heard} were not heard in training.
 - It hears how something is said, not what; actors were told what to express, and listeners often disagree with them.
 - It must not be used to judge people: not for hiring, policing, medicine or teaching.
 ",
@@ -160,6 +161,12 @@ The same seed, number of threads and processor family give the same weights.
         seed = run.seed,
         threads = run.threads,
         languages = languages(run),
+        not_heard = if heard_singing(run) {
+            "Spontaneous speech, children's voices and other languages"
+        } else {
+            "Spontaneous speech, children's voices, other languages and above all singing"
+        },
+        recipe = recipe.to_toml().unwrap_or_default(),
     )
 }
 
@@ -224,8 +231,12 @@ fn layers(network: &NetworkRecipe) -> String {
 
 fn row(name: &str, evaluation: &Evaluation) -> String {
     let figures = &evaluation.metrics;
+    let interval = match evaluation.intervals.get("uar") {
+        Some([low, high]) => format!("{low:.3} to {high:.3}"),
+        None => "–".into(),
+    };
     format!(
-        "| {name} | {:.3} | {:.3} | {:.3} | {:.3} |",
+        "| {name} | {:.3} | {interval} | {:.3} | {:.3} | {:.3} |",
         figures.uar, figures.accuracy, figures.macro_f1, figures.ece
     )
 }
@@ -239,6 +250,12 @@ fn source(corpus: &Corpus) -> String {
 }
 
 fn languages(run: &RunRecord) -> String {
-    let languages: Vec<_> = corpora(run).map(|corpus| corpus.language).collect();
+    let mut languages: Vec<_> = corpora(run).map(|corpus| corpus.language).collect();
+    languages.sort_unstable();
+    languages.dedup();
     languages.join(" or ")
+}
+
+fn heard_singing(run: &RunRecord) -> bool {
+    corpora(run).any(|corpus| corpus.content.contains("singing"))
 }
