@@ -184,8 +184,9 @@ fn layers(network: &NetworkRecipe) -> String {
                 .iter()
                 .map(|block| {
                     let ([frame_step, band_step], [frames, bands]) = (block.stride, block.pool);
+                    let residual = if block.residual { ", residual" } else { "" };
                     format!(
-                        "{} ({1} × {1}, stride {frame_step} × {band_step}, pool {frames} × {bands})",
+                        "{} ({1} × {1}, stride {frame_step} × {band_step}, pool {frames} × {bands}{residual})",
                         block.filters, block.kernel
                     )
                 })

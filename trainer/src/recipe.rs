@@ -113,6 +113,10 @@ pub struct BlockRecipe {
     /// Frames and bands per max-pool.
     #[serde(default = "once")]
     pub pool: [usize; 2],
+    /// Whether the block's input is added before the ReLU; it must then have as many filters as the one before, and
+    /// neither stride nor pool (He, Zhang, Ren and Sun, 2016).
+    #[serde(default)]
+    pub residual: bool,
 }
 
 fn three() -> usize {
@@ -421,8 +425,17 @@ impl NetworkRecipe {
     fn check_blocks(&self) -> Result<(), RecipeError> {
         whole("network.blocks", self.blocks.len(), 1, 16)?;
         let (mut frames, mut bands) = (affekt_features::MIN_WINDOW_FRAMES, MEL_BANDS);
-        for block in &self.blocks {
+        for (place, block) in self.blocks.iter().enumerate() {
             whole("network.blocks.filters", block.filters, 1, 1_024)?;
+            let before = place.checked_sub(1).map(|place| self.blocks[place].filters);
+            if block.residual && (before != Some(block.filters) || block.stride != [1, 1] || block.pool != [1, 1]) {
+                return Err(RecipeError::Value {
+                    key: "network.blocks.residual",
+                    value: "true".into(),
+                    expected: "such a block needs as many filters as the one before, and neither stride nor pool"
+                        .into(),
+                });
+            }
             whole("network.blocks.kernel", block.kernel, 1, 15)?;
             if block.kernel.is_multiple_of(2) {
                 return Err(RecipeError::Value {
