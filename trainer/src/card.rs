@@ -6,7 +6,7 @@ use affekt_models::{Card, EMOTIONS};
 
 use crate::corpora::Corpus;
 use crate::evaluation::{Evaluation, SessionState, WARM_SESSION_S};
-use crate::recipe::{Architecture, NetworkRecipe, Pooling, Recipe};
+use crate::recipe::{Architecture, Keep, NetworkRecipe, Pooling, Recipe};
 use crate::run_folder::{BestRecord, RunRecord};
 use crate::split::Side;
 
@@ -102,8 +102,8 @@ Test speakers: {test_speakers}.
 ## What it was made from
 
 {sources}
-{train_count} speakers ({train_clips} clips) train; {validation_count} speakers ({validation_clips} clips) choose the epoch ({epoch} of {epochs})
-and the temperature of the softmax ({temperature:.2}).
+{train_count} speakers ({train_clips} clips) train; {validation_count} speakers ({validation_clips} clips) {choose}
+the temperature of the softmax ({temperature:.2}).
 
 ## What it is
 
@@ -151,8 +151,10 @@ The same seed, number of threads and processor family give the same weights. `re
         train_clips = clips(|corpus| corpus.train_clips),
         validation_count = count(Side::Validation),
         validation_clips = clips(|corpus| corpus.validation_clips),
-        epoch = best.epoch,
-        epochs = recipe.training.epochs,
+        choose = match recipe.training.keep {
+            Keep::Best => format!("choose the epoch ({} of {}) and", best.epoch, recipe.training.epochs),
+            Keep::Last => format!("set, after {} epochs,", best.epoch),
+        },
         temperature = best.temperature,
         coefficients = run.features.coefficients,
         layers = layers(network),

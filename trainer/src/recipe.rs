@@ -177,8 +177,11 @@ pub struct TrainingRecipe {
     pub weight_decay: f64,
     /// Largest norm of the whole gradient.
     pub clip_norm: f64,
-    /// Epochs without a better validation UAR before training stops.
+    /// `keep = "best"`: epochs without a better validation UAR before training stops.
     pub patience: usize,
+    /// Which epoch's network is kept.
+    #[serde(default)]
+    pub keep: Keep,
     /// How much an emotion counts in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
@@ -204,6 +207,17 @@ pub struct TrainingRecipe {
 
 fn half() -> f64 {
     0.5
+}
+
+/// Which epoch's network is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// The one with the best UAR on the validation speakers.
+    #[default]
+    Best,
+    /// The last: all epochs are trained, and the validation speakers only set the temperature.
+    Last,
 }
 
 /// Course of the learning rate after the warm-up.

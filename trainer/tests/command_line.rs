@@ -192,7 +192,7 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
 #[test]
 fn a_run_that_is_killed_ten_times_equals_an_uninterrupted_one() {
     let place = Place::new();
-    let recipe = crnn_recipe("hold-out").replace("epochs = 6", "epochs = 12");
+    let recipe = crnn_recipe("hold-out").replace("epochs = 6", "epochs = 12\nkeep = \"last\"");
     std::fs::write(place.path("recipe.toml"), recipe).unwrap();
     place.train("whole", &[]);
 
@@ -234,6 +234,11 @@ fn a_run_that_is_killed_ten_times_equals_an_uninterrupted_one() {
             .collect()
     };
     assert_eq!(figures("whole").len(), 12);
+    let kept = std::fs::read_to_string(place.path("killed/best/best.json")).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(&kept).unwrap()["epoch"].as_u64(),
+        Some(12)
+    );
     assert_eq!(figures("whole"), figures("killed"));
     let weights = |run: &str| {
         let model = place.text(&format!("{run}.onnx"));
