@@ -633,6 +633,26 @@ mod tests {
     }
 
     #[test]
+    fn a_session_stays_within_one_corpus() {
+        let spec = FeatureSpec::standard();
+        let mut clips = clips(&spec);
+        // Speaker 0 has clips 0, 2 and 4; the last two are songs now.
+        clips[2].clip.corpus = "songs";
+        clips[4].clip.corpus = "songs";
+        let mut recipe = recipe();
+        recipe.sampling.cold_share = 0.0;
+        let sampler = sampler(&clips, &spec, &recipe);
+        for epoch in 0..20 {
+            let sample = sampler.training(2, epoch, 2);
+            let own = clips[2].voiced[..sample.end].iter().filter(|voiced| **voiced).count() as u64;
+            assert_eq!(sample.session.frames - own, clips[4].totals.frames);
+            let alone = sampler.training(0, epoch, 0);
+            let own = clips[0].voiced[..alone.end].iter().filter(|voiced| **voiced).count() as u64;
+            assert_eq!(alone.session.frames, own);
+        }
+    }
+
+    #[test]
     fn varied_samples_differ_stay_finite_and_repeat_with_the_seed() {
         let spec = FeatureSpec::standard();
         let clips = clips(&spec);
