@@ -26,6 +26,18 @@ frames = int(sys.argv[2])
 sizes, training = recipe["network"], recipe["training"]
 
 
+class Residual(nn.Module):
+    """A block that adds its input."""
+
+    def __init__(self, filters, kernel):
+        super().__init__()
+        self.convolution = nn.Conv2d(filters, filters, kernel, padding=kernel // 2, bias=False)
+        self.norm = nn.BatchNorm2d(filters)
+
+    def forward(self, image):
+        return functional.relu(self.norm(self.convolution(image)) + image)
+
+
 class Front(nn.Module):
     """What comes before the recurrent layers: `[batch, frames, 64]` to `[batch, steps, width]`."""
 
@@ -44,6 +56,9 @@ class Front(nn.Module):
             return
         layers, channels, bands = [], 1, BANDS
         for block in sizes["blocks"]:
+            if block.get("residual", False):
+                layers.append(Residual(channels, block.get("kernel", 3)))
+                continue
             layers += [
                 nn.Conv2d(
                     channels, block["filters"], block.get("kernel", 3), padding=block.get("kernel", 3) // 2,

@@ -6,7 +6,7 @@ use affekt_models::{Card, EMOTIONS};
 
 use crate::corpora::Corpus;
 use crate::evaluation::{Evaluation, SessionState, WARM_SESSION_S};
-use crate::recipe::{Architecture, NetworkRecipe, Pooling, Recipe};
+use crate::recipe::{Architecture, Keep, NetworkRecipe, Pooling, Recipe};
 use crate::run_folder::{BestRecord, RunRecord};
 use crate::split::Side;
 
@@ -75,8 +75,7 @@ pub fn markdown(
         "\
 # {name} {version}
 
-Hears six emotions in a voice: {emotions}. This is a first model: it shows the whole way from recordings to
-meters, and is meant to be replaced by better ones.
+Hears six emotions in a voice: {emotions}.
 
 Made on {date} with affekt-trainer {trainer}. Licence of the model: {licence}.
 
@@ -84,12 +83,12 @@ Made on {date} with affekt-trainer {trainer}. Licence of the model: {licence}.
 
 On {test_count} speakers ({test_clips} clips) that it has neither learned from nor been chosen by. Chance is 0.167.
 
-| session before the clip | UAR | accuracy | macro F1 | calibration error |
-|---|---|---|---|---|
+| session before the clip | UAR | 95 % interval | accuracy | macro F1 | calibration error |
+|---|---|---|---|---|---|
 {warm_row}
 {cold_row}
 
-UAR is the unweighted average recall over the emotions. Warm: the session has heard {session_s:.0} s of the speaker's
+UAR is the unweighted average recall over the emotions, its interval that of other speakers being drawn. Warm: the session has heard {session_s:.0} s of the speaker's
 other clips, as in the plugin after half a minute of singing. Cold: it has heard nothing, as when playback starts.
 By corpus (warm): {by_corpus}.
 
@@ -103,8 +102,8 @@ Test speakers: {test_speakers}.
 ## What it was made from
 
 {sources}
-{train_count} speakers ({train_clips} clips) train; {validation_count} speakers ({validation_clips} clips) choose the epoch ({epoch} of {epochs})
-and the temperature of the softmax ({temperature:.2}).
+{train_count} speakers ({train_clips} clips) train; {validation_count} speakers ({validation_clips} clips) {choose}
+the temperature of the softmax ({temperature:.2}).
 
 ## What it is
 
@@ -114,17 +113,19 @@ Windows of up to {window:.1} s.
 ## Making it again
 
 ```
-affekt-trainer train{arguments} --seed {seed} --threads {threads} --out RUN
+affekt-trainer train --recipe recipe.toml{arguments} --seed {seed} --threads {threads} --out RUN
 affekt-trainer export --run RUN --out affekt.onnx
 affekt-trainer evaluate --model affekt.onnx --run RUN{arguments} --card affekt.md
 ```
 
-The same seed, number of threads and processor family give the same weights.
+The same seed, number of threads and processor family give the same weights. `recipe.toml` is:
+
+```toml
+{recipe}```
 
 ## Limits
 
-- The emotions are acted, sentence by sentence, by adults speaking {languages}. Spontaneous speech, children's voices,
-  other languages and above all singing were not heard in training.
+- The emotions are acted, by adults speaking {languages}. {not_heard} were not heard in training.
 - It hears how something is said, not what; actors were told what to express, and listeners often disagree with them.
 - It must not be used to judge people: not for hiring, policing, medicine or teaching.
 ",
@@ -150,8 +151,10 @@ The same seed, number of threads and processor family give the same weights.
         train_clips = clips(|corpus| corpus.train_clips),
         validation_count = count(Side::Validation),
         validation_clips = clips(|corpus| corpus.validation_clips),
-        epoch = best.epoch,
-        epochs = recipe.training.epochs,
+        choose = match recipe.training.keep {
+            Keep::Best => format!("choose the epoch ({} of {}) and", best.epoch, recipe.training.epochs),
+            Keep::Last => format!("set, after {} epochs,", best.epoch),
+        },
         temperature = best.temperature,
         coefficients = run.features.coefficients,
         layers = layers(network),
@@ -160,6 +163,12 @@ The same seed, number of threads and processor family give the same weights.
         seed = run.seed,
         threads = run.threads,
         languages = languages(run),
+        not_heard = if heard_singing(run) {
+            "Spontaneous speech, children's voices and other languages"
+        } else {
+            "Spontaneous speech, children's voices, other languages and above all singing"
+        },
+        recipe = recipe.to_toml().unwrap_or_default(),
     )
 }
 
@@ -177,8 +186,9 @@ fn layers(network: &NetworkRecipe) -> String {
                 .iter()
                 .map(|block| {
                     let ([frame_step, band_step], [frames, bands]) = (block.stride, block.pool);
+                    let residual = if block.residual { ", residual" } else { "" };
                     format!(
-                        "{} ({1} × {1}, stride {frame_step} × {band_step}, pool {frames} × {bands})",
+                        "{} ({1} × {1}, stride {frame_step} × {band_step}, pool {frames} × {bands}{residual})",
                         block.filters, block.kernel
                     )
                 })
@@ -224,8 +234,12 @@ fn layers(network: &NetworkRecipe) -> String {
 
 fn row(name: &str, evaluation: &Evaluation) -> String {
     let figures = &evaluation.metrics;
+    let interval = match evaluation.intervals.get("uar") {
+        Some([low, high]) => format!("{low:.3} to {high:.3}"),
+        None => "–".into(),
+    };
     format!(
-        "| {name} | {:.3} | {:.3} | {:.3} | {:.3} |",
+        "| {name} | {:.3} | {interval} | {:.3} | {:.3} | {:.3} |",
         figures.uar, figures.accuracy, figures.macro_f1, figures.ece
     )
 }
@@ -239,6 +253,12 @@ fn source(corpus: &Corpus) -> String {
 }
 
 fn languages(run: &RunRecord) -> String {
-    let languages: Vec<_> = corpora(run).map(|corpus| corpus.language).collect();
+    let mut languages: Vec<_> = corpora(run).map(|corpus| corpus.language).collect();
+    languages.sort_unstable();
+    languages.dedup();
     languages.join(" or ")
+}
+
+fn heard_singing(run: &RunRecord) -> bool {
+    corpora(run).any(|corpus| corpus.content.contains("singing"))
 }

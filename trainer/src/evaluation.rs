@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::clips::{ClipFrames, add_totals, no_totals};
 use crate::metrics::{Bin, Metrics, most_probable, reliability};
 use crate::recipe::Labels;
+use crate::samples::session_of;
 use crate::seed::{Purpose, stream, text_key};
 use crate::targets::label;
 
@@ -128,9 +129,9 @@ pub fn listen(
     on_clip: impl Fn() + Sync,
 ) -> Result<Vec<Heard>, EvaluationError> {
     let contract = Model::from_bytes(onnx)?.contract().clone();
-    let mut by_speaker: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut sessions: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     for (place, clip) in clips.iter().enumerate() {
-        by_speaker.entry(&clip.clip.speaker).or_default().push(place);
+        sessions.entry(session_of(clip)).or_default().push(place);
     }
     let labelled = (0..clips.len()).filter_map(|place| Some((place, label(&clips[place].clip, labels)?)));
     let labelled: Vec<(usize, usize)> = labelled.collect();
@@ -144,7 +145,7 @@ pub fn listen(
                 let before = match session {
                     SessionState::Cold => no_totals(&contract.features),
                     SessionState::Warm => {
-                        let own = &by_speaker[clip.clip.speaker.as_str()];
+                        let own = &sessions[&session_of(clip)];
                         warm_session(clips, own, place, &contract, seed)
                     }
                 };

@@ -189,9 +189,17 @@ fn write_blocks(graph: &mut Graph, front: &BlockFront) {
                 ("strides", Attribute::Ints(stride.map(|step| step as i64).to_vec())),
             ],
         );
+        let mut last = name("convolved");
+        if block.is_residual() {
+            graph.node("Add", &[&last, &image], &[&name("sum")], &[]);
+            last = name("sum");
+        }
         let pool = block.pool().map(|size| size as i64);
-        max_pool(graph, &name("convolved"), &name("pooled"), &pool);
-        graph.node("Relu", &[&name("pooled")], &[&name("rectified")], &[]);
+        if pool != [1, 1] {
+            max_pool(graph, &last, &name("pooled"), &pool);
+            last = name("pooled");
+        }
+        graph.node("Relu", &[&last], &[&name("rectified")], &[]);
         image = name("rectified");
     }
     // [1, filters, pools, bands] to [pools, 1, bands · filters], band major.
@@ -443,14 +451,20 @@ mod tests {
         };
         let crnn = NetworkRecipe {
             architecture: Architecture::Crnn,
-            blocks: [(6, 5, [2, 2], [1, 1]), (8, 3, [1, 1], [3, 4]), (10, 3, [1, 2], [1, 1])]
-                .map(|(filters, kernel, stride, pool)| BlockRecipe {
-                    filters,
-                    kernel,
-                    stride,
-                    pool,
-                })
-                .to_vec(),
+            blocks: [
+                (6, 5, [2, 2], [1, 1], false),
+                (8, 3, [1, 1], [3, 4], false),
+                (8, 3, [1, 1], [1, 1], true),
+                (10, 3, [1, 2], [1, 1], false),
+            ]
+            .map(|(filters, kernel, stride, pool, residual)| BlockRecipe {
+                filters,
+                kernel,
+                stride,
+                pool,
+                residual,
+            })
+            .to_vec(),
             projection: 12,
             lstm_layers: 0,
             pooling: Pooling::Attention,

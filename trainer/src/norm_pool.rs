@@ -30,10 +30,12 @@ pub struct Pools {
     pub bands: usize,
     /// Rows per frame: members of the batch times bands.
     pub rows: usize,
+    /// Whether the maximum is rectified.
+    pub rectify: bool,
 }
 
 /// Normalises `[frames · rows, filters]` (time first) by `norm`, takes the maximum of each pool of neighbouring frames
-/// and bands, and rectifies: `[frames / pool · rows / band pool, filters]`. On an autodiff device the batch's own
+/// and bands, and rectifies if asked to: `[frames / pool · rows / band pool, filters]`. On an autodiff device the batch's own
 /// statistics are used, and `norm`'s running ones updated.
 pub fn norm_pool(norm: &BatchNorm, input: Tensor<2>, pools: Pools) -> Tensor<2> {
     let device = input.device();
@@ -51,7 +53,9 @@ fn composed(norm: &BatchNorm, input: Tensor<2>, pools: Pools) -> Tensor<2> {
     let normalised = norm.forward(input).reshape([count, pools.frames, pools.rows * filters]);
     let over_time: Tensor<3> = normalised.max_dim(1);
     let bands = over_time.reshape([count * pools.rows / pools.bands, pools.bands, filters]);
-    relu(bands.max_dim(1)).reshape([count * pools.rows / pools.bands, filters])
+    let most: Tensor<3> = bands.max_dim(1);
+    let most = if pools.rectify { relu(most) } else { most };
+    most.reshape([count * pools.rows / pools.bands, filters])
 }
 
 fn train(norm: &BatchNorm, input: Tensor<2>, pools: Pools) -> Tensor<2> {
@@ -60,9 +64,7 @@ fn train(norm: &BatchNorm, input: Tensor<2>, pools: Pools) -> Tensor<2> {
         norm.gamma.val().into_dispatch(),
         norm.beta.val().into_dispatch(),
         norm.epsilon,
-        pools.frames,
-        pools.bands,
-        pools.rows,
+        pools,
     );
     let statistics = [
         (&norm.running_mean, Tensor::<1>::from_dispatch(mean)),
@@ -84,9 +86,7 @@ trait NormPoolBackend: Backend {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
-        pool: usize,
-        band_pool: usize,
-        batch: usize,
+        pools: Pools,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
@@ -96,11 +96,9 @@ impl NormPoolBackend for Flex {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
-        pool: usize,
-        band_pool: usize,
-        batch: usize,
+        pools: Pools,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let (_, outputs) = forward(input, gamma, beta, epsilon, pool, band_pool, batch);
+        let (_, outputs) = forward(input, gamma, beta, epsilon, pools);
         outputs
     }
 }
@@ -111,14 +109,12 @@ impl<C: CheckpointStrategy> NormPoolBackend for Autodiff<Flex, C> {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
-        pool: usize,
-        band_pool: usize,
-        batch: usize,
+        pools: Pools,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (input, input_node) = input.into_parts();
         let (gamma, gamma_node) = gamma.into_parts();
         let (beta, beta_node) = beta.into_parts();
-        let (state, (output, mean, variance)) = forward(input, gamma, beta, epsilon, pool, band_pool, batch);
+        let (state, (output, mean, variance)) = forward(input, gamma, beta, epsilon, pools);
         let output = match NormPoolBackward
             .prepare::<C>([input_node, gamma_node, beta_node])
             .compute_bound()
@@ -161,17 +157,16 @@ fn forward(
     gamma: FloatTensor<Flex>,
     beta: FloatTensor<Flex>,
     epsilon: f64,
-    pool: usize,
-    band_pool: usize,
-    batch: usize,
+    pools: Pools,
 ) -> (NormPool, Outputs) {
     let (input, dims) = to_floats(input);
     let shape = Shape {
         rows: dims[0],
         filters: dims[1],
-        pool,
-        band_pool,
-        batch,
+        pool: pools.frames,
+        band_pool: pools.bands,
+        batch: pools.rows,
+        rectify: pools.rectify,
     };
     let (gamma, beta) = (to_floats(gamma).0, to_floats(beta).0);
     let (state, output) = NormPool::forward(input, gamma, &beta, epsilon, shape);
@@ -191,7 +186,7 @@ mod tests {
     use crate::seed::{Purpose, stream};
 
     /// Pools, frames per pool, rows per frame, filters, bands per pool: more rows than one block, and filters beside
-    /// the vector width.
+    /// the vector width. With 16 filters nothing is rectified. Those with 16 filters are not rectified.
     const SIZES: [[usize; 5]; 4] = [[3, 4, 2, 5, 1], [60, 4, 3, 37, 1], [7, 2, 1, 16, 1], [9, 2, 12, 6, 4]];
 
     fn random(count: usize, key: u64) -> Vec<f32> {
@@ -227,6 +222,7 @@ mod tests {
                 frames: pool,
                 bands,
                 rows: batch,
+                rectify: filters != 16,
             },
         );
         let pooled = pools * batch / bands;

@@ -229,12 +229,21 @@ mod tests {
                 kernel: 5,
                 stride: [2, 1],
                 pool: [1, 2],
+                residual: false,
             },
             BlockRecipe {
                 filters: 8,
                 kernel: 3,
                 stride: [1, 1],
                 pool: [2, 1],
+                residual: false,
+            },
+            BlockRecipe {
+                filters: 8,
+                kernel: 3,
+                stride: [1, 1],
+                pool: [1, 1],
+                residual: true,
             },
         ];
         let crnn = NetworkRecipe {

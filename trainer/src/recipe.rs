@@ -113,6 +113,10 @@ pub struct BlockRecipe {
     /// Frames and bands per max-pool.
     #[serde(default = "once")]
     pub pool: [usize; 2],
+    /// Whether the block's input is added before the ReLU; it must then have as many filters as the one before, and
+    /// neither stride nor pool (He, Zhang, Ren and Sun, 2016).
+    #[serde(default)]
+    pub residual: bool,
 }
 
 fn three() -> usize {
@@ -173,8 +177,11 @@ pub struct TrainingRecipe {
     pub weight_decay: f64,
     /// Largest norm of the whole gradient.
     pub clip_norm: f64,
-    /// Epochs without a better validation UAR before training stops.
+    /// `keep = "best"`: epochs without a better validation UAR before training stops.
     pub patience: usize,
+    /// Which epoch's network is kept.
+    #[serde(default)]
+    pub keep: Keep,
     /// How much an emotion counts in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
@@ -200,6 +207,17 @@ pub struct TrainingRecipe {
 
 fn half() -> f64 {
     0.5
+}
+
+/// Which epoch's network is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// The one with the best UAR on the validation speakers.
+    #[default]
+    Best,
+    /// The last: all epochs are trained, and the validation speakers only set the temperature.
+    Last,
 }
 
 /// Course of the learning rate after the warm-up.
@@ -421,8 +439,17 @@ impl NetworkRecipe {
     fn check_blocks(&self) -> Result<(), RecipeError> {
         whole("network.blocks", self.blocks.len(), 1, 16)?;
         let (mut frames, mut bands) = (affekt_features::MIN_WINDOW_FRAMES, MEL_BANDS);
-        for block in &self.blocks {
+        for (place, block) in self.blocks.iter().enumerate() {
             whole("network.blocks.filters", block.filters, 1, 1_024)?;
+            let before = place.checked_sub(1).map(|place| self.blocks[place].filters);
+            if block.residual && (before != Some(block.filters) || block.stride != [1, 1] || block.pool != [1, 1]) {
+                return Err(RecipeError::Value {
+                    key: "network.blocks.residual",
+                    value: "true".into(),
+                    expected: "such a block needs as many filters as the one before, and neither stride nor pool"
+                        .into(),
+                });
+            }
             whole("network.blocks.kernel", block.kernel, 1, 15)?;
             if block.kernel.is_multiple_of(2) {
                 return Err(RecipeError::Value {

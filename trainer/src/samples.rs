@@ -49,11 +49,11 @@ pub struct Sampler<'a> {
     window: &'a WindowRecipe,
     recipe: &'a SamplingRecipe,
     augmentation: &'a AugmentationRecipe,
-    by_speaker: BTreeMap<&'a str, Speaker>,
+    sessions: BTreeMap<(&'a str, &'a str), Speaker>,
     seed: u64,
 }
 
-/// A speaker's clips.
+/// A speaker's clips in one corpus: speech and song of the same people are different recordings.
 struct Speaker {
     clips: Vec<usize>,
     /// Mean of each band over all voiced frames, in dB.
@@ -63,9 +63,9 @@ struct Speaker {
 impl<'a> Sampler<'a> {
     /// For `clips`; their places in it name them.
     pub fn new(clips: &'a [ClipFrames], spec: &'a FeatureSpec, recipe: &'a Recipe, seed: u64) -> Self {
-        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut places: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
         for (place, clip) in clips.iter().enumerate() {
-            places.entry(&clip.clip.speaker).or_default().push(place);
+            places.entry(session_of(clip)).or_default().push(place);
         }
         let speaker = |own: Vec<usize>| {
             let mut totals = no_totals(spec);
@@ -83,7 +83,7 @@ impl<'a> Sampler<'a> {
             window: &recipe.window,
             recipe: &recipe.sampling,
             augmentation: &recipe.augmentation,
-            by_speaker: places.into_iter().map(|(name, own)| (name, speaker(own))).collect(),
+            sessions: places.into_iter().map(|(name, own)| (name, speaker(own))).collect(),
             seed,
         }
     }
@@ -147,7 +147,7 @@ impl<'a> Sampler<'a> {
             return self.sample(clip, end, before, longest);
         }
         let own = &self.clips[clip];
-        let voice_db = &self.by_speaker[own.clip.speaker.as_str()].voice_db;
+        let voice_db = &self.sessions[&session_of(own)].voice_db;
         let variation = Variation::draw(self.augmentation, self.spec, voice_db, &mut random);
         let mut session = before;
         if let Some(example) = heard.choose(&mut random) {
@@ -197,7 +197,7 @@ impl<'a> Sampler<'a> {
     /// What was heard before the clip: nothing, or up to `most_session_clips` other clips of its speaker. Their places
     /// too.
     fn draw_session(&self, clip: usize, random: &mut impl Rng) -> (SessionTotals, Vec<usize>) {
-        let own = &self.by_speaker[self.clips[clip].clip.speaker.as_str()].clips;
+        let own = &self.sessions[&session_of(&self.clips[clip])].clips;
         let mut totals = no_totals(self.spec);
         let most = self.recipe.most_session_clips.min(own.len() - 1);
         if most == 0 || random.random_bool(self.recipe.cold_share) {
@@ -212,6 +212,11 @@ impl<'a> Sampler<'a> {
         }
         (totals, heard)
     }
+}
+
+/// What a clip shares its session with: clips of its speaker from its corpus.
+pub fn session_of(clip: &ClipFrames) -> (&str, &str) {
+    (clip.clip.corpus, &clip.clip.speaker)
 }
 
 fn observe(session: &mut SessionTotals, bands_db: &[f32]) {
@@ -625,6 +630,26 @@ mod tests {
         // Both end with the same frame of the clip only if they end at the same place.
         assert_eq!(row(52, 0), &alone[49 * spec.coefficients..]);
         assert_ne!(row(52, 0), row(52, 1));
+    }
+
+    #[test]
+    fn a_session_stays_within_one_corpus() {
+        let spec = FeatureSpec::standard();
+        let mut clips = clips(&spec);
+        // Speaker 0 has clips 0, 2 and 4; the last two are songs now.
+        clips[2].clip.corpus = "songs";
+        clips[4].clip.corpus = "songs";
+        let mut recipe = recipe();
+        recipe.sampling.cold_share = 0.0;
+        let sampler = sampler(&clips, &spec, &recipe);
+        for epoch in 0..20 {
+            let sample = sampler.training(2, epoch, 2);
+            let own = clips[2].voiced[..sample.end].iter().filter(|voiced| **voiced).count() as u64;
+            assert_eq!(sample.session.frames - own, clips[4].totals.frames);
+            let alone = sampler.training(0, epoch, 0);
+            let own = clips[0].voiced[..alone.end].iter().filter(|voiced| **voiced).count() as u64;
+            assert_eq!(alone.session.frames, own);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::dataset::Dataset;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimize::{infer, learning_rate, optimizer, step};
-use crate::recipe::Recipe;
+use crate::recipe::{Keep, Recipe};
 use crate::run_folder::{BestRecord, EpochRecord, Progress, RunError, RunFolder};
 use crate::samples::{Batch, FrontEnd, Representation, Sample, Sampler, batches};
 use crate::seed::{Purpose, stream};
@@ -89,7 +89,8 @@ pub fn train(
     let validation = Validation::new(data, recipe, seed, &front_end);
 
     for epoch in progress.epochs..recipe.training.epochs {
-        if epoch - progress.best_epoch.min(epoch) >= recipe.training.patience {
+        let waited = epoch - progress.best_epoch.min(epoch);
+        if recipe.training.keep == Keep::Best && waited >= recipe.training.patience {
             break;
         }
         let start = Instant::now();
@@ -154,7 +155,7 @@ pub fn train(
             input_share: input_s / steps_s,
         };
         progress.epochs = epoch + 1;
-        let is_best = best.validation.uar > progress.best_uar;
+        let is_best = recipe.training.keep == Keep::Last || best.validation.uar > progress.best_uar;
         if is_best {
             progress.best_epoch = epoch + 1;
             progress.best_uar = best.validation.uar;

@@ -130,7 +130,14 @@ fn from_recordings_to_predictions() {
     assert!(std::fs::read_to_string(page).unwrap().contains("model on emo-db"));
     assert_eq!(std::fs::read_dir(plots).unwrap().count(), 5);
     let card = std::fs::read_to_string(card).unwrap();
-    for part in ["# Tiny", "Burkhardt", "CC0", "affekt-trainer train", "first model"] {
+    for part in [
+        "# Tiny",
+        "Burkhardt",
+        "CC0",
+        "affekt-trainer train --recipe",
+        "singing",
+        "conv_kernel = 5",
+    ] {
         assert!(card.contains(part), "{part}: {card}");
     }
     let table = succeed(&["evaluate", "--model", &model, "--corpus", &corpus, "--session", "cold"]);
@@ -185,7 +192,7 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
 #[test]
 fn a_run_that_is_killed_ten_times_equals_an_uninterrupted_one() {
     let place = Place::new();
-    let recipe = crnn_recipe("hold-out").replace("epochs = 6", "epochs = 12");
+    let recipe = crnn_recipe("hold-out").replace("epochs = 6", "epochs = 12\nkeep = \"last\"");
     std::fs::write(place.path("recipe.toml"), recipe).unwrap();
     place.train("whole", &[]);
 
@@ -227,6 +234,11 @@ fn a_run_that_is_killed_ten_times_equals_an_uninterrupted_one() {
             .collect()
     };
     assert_eq!(figures("whole").len(), 12);
+    let kept = std::fs::read_to_string(place.path("killed/best/best.json")).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(&kept).unwrap()["epoch"].as_u64(),
+        Some(12)
+    );
     assert_eq!(figures("whole"), figures("killed"));
     let weights = |run: &str| {
         let model = place.text(&format!("{run}.onnx"));
@@ -565,6 +577,90 @@ fn preparing_finds_defects_and_writes_a_table_that_can_be_read() {
         again.contains("108 usable clips") && again.contains("0 dropped"),
         "{again}"
     );
+}
+
+#[test]
+fn a_run_whose_speakers_are_on_two_sides_is_refused_by_every_command() {
+    let place = Place::new();
+    place.train("run", &["--epochs", "1"]);
+    let (corpus, run, model) = (place.corpus(), place.text("run"), place.text("model.onnx"));
+    succeed(&["export", "--run", &run, "--out", &model]);
+    let path = place.path("run/run.json");
+    let mut record: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let speaker = record["speakers"]["train"][0].clone();
+    record["speakers"]["test"].as_array_mut().unwrap().push(speaker.clone());
+    std::fs::write(&path, record.to_string()).unwrap();
+    let other = place.text("other.onnx");
+    for command in [
+        &["train", "--corpus", &corpus, "--out", &run, "--resume"][..],
+        &["export", "--run", &run, "--out", &other],
+        &["evaluate", "--model", &model, "--corpus", &corpus, "--run", &run],
+    ] {
+        let message = fail(command);
+        assert!(
+            message.contains(speaker.as_str().unwrap()) && message.contains("one side only"),
+            "{command:?}: {message}"
+        );
+    }
+}
+
+/// Header and samples of a wav file of any kind.
+fn wav(format: u16, channels: u16, rate_hz: u32, bits: u16, data: &[u8]) -> Vec<u8> {
+    let frame = channels * bits / 8;
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + data.len() as u32).to_le_bytes());
+    bytes.extend(b"WAVEfmt ");
+    bytes.extend(16_u32.to_le_bytes());
+    bytes.extend([format, channels].map(u16::to_le_bytes).concat());
+    bytes.extend([rate_hz, rate_hz * u32::from(frame)].map(u32::to_le_bytes).concat());
+    bytes.extend([frame, bits].map(u16::to_le_bytes).concat());
+    bytes.extend(b"data");
+    bytes.extend((data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+#[test]
+fn odd_and_damaged_files_are_used_or_named_and_never_panic() {
+    let place = Place::new();
+    let folder = place.path("emo-db");
+    let whole = std::fs::read(folder.join("03a01Wa.wav")).unwrap();
+    let noise = |count: usize| (0..count).map(|place| (place * 7919 % 251) as u8).collect::<Vec<_>>();
+    let floats = |value: f32| value.to_le_bytes().repeat(32_000);
+    let mut files = vec![
+        ("empty", wav(1, 1, 16_000, 16, &[])),
+        ("nothing", Vec::new()),
+        ("eight bits", wav(1, 1, 16_000, 8, &noise(32_000))),
+        ("channels", wav(1, 32, 16_000, 16, &noise(2 * 32 * 16_000))),
+        ("fast", wav(1, 1, 192_000, 16, &noise(2 * 192_000))),
+        ("no rate", wav(1, 1, 0, 16, &noise(32_000))),
+        ("no channels", wav(1, 0, 16_000, 16, &noise(32_000))),
+        ("not a number", wav(3, 1, 16_000, 32, &floats(f32::NAN))),
+        ("infinite", wav(3, 1, 16_000, 32, &floats(f32::INFINITY))),
+    ];
+    for length in [3, 11, 20, 43, 44, 45, 2_000] {
+        files.push(("cut", whole[..length].to_vec()));
+    }
+    for place in (0..44).step_by(3) {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 0xff;
+        files.push(("damaged", damaged));
+    }
+    let count = files.len();
+    for (number, (_, bytes)) in files.into_iter().enumerate() {
+        std::fs::write(folder.join(format!("09c{:02}Na.wav", number)), bytes).unwrap();
+    }
+    let audit = json(&succeed(&["prepare", "--corpus", &place.corpus(), "--json"]));
+    let dropped = audit["dropped"].as_array().unwrap().len() as u64;
+    assert_eq!(
+        audit["clips"].as_u64().unwrap() + dropped,
+        108 + count as u64,
+        "{audit}"
+    );
+    assert!(dropped >= 10, "{audit}");
+    for clip in audit["dropped"].as_array().unwrap() {
+        assert!(!clip["reason"].as_str().unwrap().is_empty());
+    }
 }
 
 #[test]

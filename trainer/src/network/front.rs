@@ -3,6 +3,7 @@
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
 use rand_chacha::ChaCha8Rng;
 
 use super::initializer::Initializer;
@@ -44,7 +45,8 @@ pub struct BlockFront {
     dropout: f64,
 }
 
-/// Convolution over frames and bands, batch normalisation, max-pool, ReLU.
+/// Convolution over frames and bands, batch normalisation, max-pool, ReLU. A residual block adds its input before the
+/// ReLU and does not pool.
 #[derive(Module, Debug)]
 pub struct Block {
     /// Convolution, `[kernel · kernel · channels, filters]`, frame offset major, then band offset.
@@ -55,6 +57,7 @@ pub struct Block {
     reach: Reach,
     pool_frames: usize,
     pool_bands: usize,
+    residual: bool,
 }
 
 /// Fully connected at each step, batch normalisation, ReLU.
@@ -95,6 +98,7 @@ impl Front {
                         reach,
                         pool_frames: block.pool[0],
                         pool_bands: block.pool[1],
+                        residual: block.residual,
                     }
                 });
                 let blocks = blocks.collect();
@@ -140,6 +144,7 @@ impl TimeFront {
             frames: self.pool,
             bands: 1,
             rows: batch,
+            rectify: true,
         };
         norm_pool(&self.norm, taps.matmul(self.conv.val()), pools)
     }
@@ -171,14 +176,18 @@ impl BlockFront {
             let filters = block.conv.dims()[1];
             // Places that do not fill a pool are left out, but what they would see is still seen by others.
             let whole = block.reach.places(frames, 0) / block.pool_frames * block.pool_frames;
-            let convolved = convolve(image, block.conv.val(), block.reach, whole);
+            let convolved = convolve(image.clone(), block.conv.val(), block.reach, whole);
             bands = block.reach.places(bands, 1);
             let pools = Pools {
                 frames: block.pool_frames,
                 bands: block.pool_bands,
                 rows: batch * bands,
+                rectify: !block.residual,
             };
-            let pooled = norm_pool(&block.norm, convolved, pools);
+            let mut pooled = norm_pool(&block.norm, convolved, pools);
+            if block.residual {
+                pooled = relu(pooled + image.reshape([frames * batch * bands, filters]));
+            }
             frames = whole / block.pool_frames;
             bands /= block.pool_bands;
             image = pooled.reshape([frames, batch, bands, filters]);
@@ -190,6 +199,7 @@ impl BlockFront {
                     frames: 1,
                     bands: 1,
                     rows: batch,
+                    rectify: true,
                 };
                 norm_pool(&projection.norm, sequence.matmul(projection.weight.val()), pools)
             }
@@ -202,6 +212,11 @@ impl Block {
     /// Frames and bands that a filter sees, and between its places.
     pub fn reach(&self) -> Reach {
         self.reach
+    }
+
+    /// Whether its input is added before the ReLU.
+    pub fn is_residual(&self) -> bool {
+        self.residual
     }
 
     /// Frames and bands per max-pool.

@@ -20,6 +20,7 @@ pub struct Shape {
     pub pool: usize,
     pub band_pool: usize,
     pub batch: usize,
+    pub rectify: bool,
 }
 
 impl Shape {
@@ -52,6 +53,7 @@ impl NormPool {
             pool,
             band_pool,
             batch,
+            rectify,
         } = shape;
         assert!(pool * band_pool < usize::from(NO_FRAME), "rows per pool");
         assert_eq!(rows % (pool * batch), 0, "rows make whole pools");
@@ -69,7 +71,8 @@ impl NormPool {
             .map(|(beta, (mean, factor))| (f64::from(*beta) - mean * f64::from(*factor)) as f32)
             .collect();
 
-        let mut output = vec![0.0; shape.pooled_rows() * filters];
+        let least = if rectify { 0.0 } else { f32::NEG_INFINITY };
+        let mut output = vec![least; shape.pooled_rows() * filters];
         let mut chosen = vec![NO_FRAME; shape.pooled_rows() * filters];
         let width = batch * filters;
         let pooled_width = width / band_pool;
@@ -118,6 +121,7 @@ impl NormPool {
             pool,
             band_pool,
             batch,
+            ..
         } = self.shape;
         let width = batch * filters;
         let pooled_width = width / band_pool;
