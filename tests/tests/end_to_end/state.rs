@@ -1,5 +1,10 @@
 //! Saving and loading.
 
+use std::path::Path;
+
+use affekt_models::Model;
+use affekt_models::automation::{Pass as ModelPass, Settings};
+use affekt_models::timeline::Timeline;
 use affekt_tests::{
     host::{Format, Instance, Transport},
     pass::{output_parameters, play, values, with_tail},
@@ -30,6 +35,63 @@ fn a_loaded_state_saves_as_the_same_bytes() {
         other.restore(&saved).unwrap();
         assert_eq!(other.save().unwrap(), saved, "{format}");
         assert_alive(other.as_mut(), &format.to_string());
+    }
+}
+
+/// The state with another model file chosen.
+fn with_model(format: Format, saved: &[u8], file: &Path) -> Vec<u8> {
+    // CLAP's state starts with its length in eight bytes.
+    let start = saved.iter().position(|&byte| byte == b'{').unwrap();
+    let mut state: serde_json::Value = serde_json::from_slice(&saved[start..]).unwrap();
+    state["fields"]["model"] = serde_json::to_string(file).unwrap().into();
+    let json = state.to_string().into_bytes();
+    match format {
+        Format::Clap => [&(json.len() as u64).to_le_bytes(), json.as_slice()].concat(),
+        Format::Vst3 => json,
+    }
+}
+
+#[test]
+fn a_chosen_model_is_loaded_runs_and_is_saved_again() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/baseline.onnx");
+    let rate_hz = f64::from(VOCAL_RATE_HZ);
+    let sound = with_tail(&[vocal(5.0)], rate_hz);
+    let mut model = Model::from_file(&file).unwrap();
+    let timeline = Timeline::of(&mut model, &sound, rate_hz).unwrap();
+    let expected = ModelPass::of_timeline(&timeline, rate_hz, 5.0, Settings::default()).last();
+    for format in Format::ALL {
+        let mut instance = instance(format);
+        let built_in = play(instance.as_mut(), &offline(rate_hz, 1, 512), &sound, || 512).unwrap();
+        let state = with_model(format, &instance.save().unwrap(), &file);
+        instance.restore(&state).unwrap();
+        // A bounce right after loading waits for the model.
+        let chosen = play(instance.as_mut(), &offline(rate_hz, 1, 512), &sound, || 512).unwrap();
+        for (played, expected) in chosen.last().unwrap().iter().zip(expected.emotions) {
+            assert!(
+                (played - f64::from(expected)).abs() < 1e-3,
+                "{format}: {chosen:?}",
+                chosen = chosen.last()
+            );
+        }
+        assert_ne!(chosen.last(), built_in.last(), "{format}");
+        let saved = String::from_utf8_lossy(&instance.save().unwrap()).into_owned();
+        assert!(saved.contains("baseline.onnx"), "{format}");
+    }
+}
+
+#[test]
+fn a_chosen_model_that_is_gone_leaves_the_one_before_running_and_stays_chosen() {
+    let rate_hz = f64::from(VOCAL_RATE_HZ);
+    let sound = with_tail(&[vocal(3.0)], rate_hz);
+    for format in Format::ALL {
+        let mut instance = instance(format);
+        let before = play(instance.as_mut(), &offline(rate_hz, 1, 512), &sound, || 512).unwrap();
+        let state = with_model(format, &instance.save().unwrap(), Path::new("gone/with/the/disk.onnx"));
+        instance.restore(&state).unwrap();
+        let after = play(instance.as_mut(), &offline(rate_hz, 1, 512), &sound, || 512).unwrap();
+        assert_eq!(after.readings, before.readings, "{format}");
+        let saved = String::from_utf8_lossy(&instance.save().unwrap()).into_owned();
+        assert!(saved.contains("gone/with/the/disk.onnx"), "{format}");
     }
 }
 
