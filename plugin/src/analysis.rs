@@ -423,11 +423,14 @@ mod tests {
         assert!(start.elapsed() < Duration::from_secs(5));
         assert!(analysis.reading().dropped > 0);
         assert!(overloaded);
-        // What is left of them comes late.
+        // At the sound's own pace the model runs, and what it says comes late.
         let start = Instant::now();
-        while analysis.reading().values.emotions[0] == 0.0 && start.elapsed() < OFFLINE_PATIENCE {
-            thread::sleep(Duration::from_millis(5));
-            hear(&mut analysis, &[&sound[..64]]);
+        for block in sound.chunks(512).cycle() {
+            if analysis.reading().values.emotions[0] > 0.0 || start.elapsed() > OFFLINE_PATIENCE {
+                break;
+            }
+            thread::sleep(Duration::from_secs_f64(512.0 / rate_hz));
+            hear(&mut analysis, &[block]);
         }
         assert!(analysis.reading().late > 0);
         assert!(analysis.reading().values.emotions[0] > 0.0);
