@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use affekt_features::FeatureSpec;
-use affekt_models::EMOTIONS;
+use affekt_models::{EMOTIONS, Emotion};
 use serde::Serialize;
 
 use crate::clips::LoadedClips;
@@ -63,9 +63,10 @@ impl Audit {
         let mut by_speaker: BTreeMap<String, [usize; 6]> = BTreeMap::new();
         let mut frames = 0;
         for clip in &loaded.clips {
-            let emotion = clip.clip.emotion.index();
-            by_corpus.entry(clip.clip.corpus.into()).or_default()[emotion] += 1;
-            by_speaker.entry(clip.clip.speaker.clone()).or_default()[emotion] += 1;
+            if let Some(emotion) = clip.clip.emotion {
+                by_corpus.entry(clip.clip.corpus.into()).or_default()[emotion.index()] += 1;
+                by_speaker.entry(clip.clip.speaker.clone()).or_default()[emotion.index()] += 1;
+            }
             frames += clip.frames();
         }
         let clipped = loaded.clips.iter().filter(|clip| clip.clipped >= CLIPPED_SHARE);
@@ -117,7 +118,7 @@ pub fn manifest(loaded: &LoadedClips, spec: &FeatureSpec) -> Vec<ManifestLine> {
         .iter()
         .map(|clip| ManifestLine {
             path: clip.clip.path.display().to_string(),
-            label: clip.clip.emotion.name().into(),
+            label: clip.clip.emotion.map_or("", Emotion::name).into(),
             speaker: clip.clip.speaker.clone(),
             corpus: clip.clip.corpus.into(),
             seconds: clip.frames() as f64 * hop_s,

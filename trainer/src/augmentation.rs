@@ -445,7 +445,7 @@ mod tests {
         ClipFrames {
             clip: Clip {
                 path: "clip".into(),
-                emotion: Emotion::Sad,
+                emotion: Some(Emotion::Sad),
                 speaker: "test/1".into(),
                 corpus: "test",
                 votes: None,

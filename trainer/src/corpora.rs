@@ -209,8 +209,8 @@ impl FromStr for CorpusFolder {
 pub struct Clip {
     /// Its file.
     pub path: PathBuf,
-    /// The acted emotion.
-    pub emotion: Emotion,
+    /// The acted emotion; `None` for a sound that is no voice ([`crate::non_voice`]).
+    pub emotion: Option<Emotion>,
     /// Who speaks, with [`Corpus::speakers`] in front: `crema-d/1001`.
     pub speaker: String,
     /// Name of the corpus.
@@ -239,7 +239,7 @@ impl Listing {
         };
         match (emotion, acted) {
             (Some(emotion), _) => self.clips.push(Clip {
-                emotion,
+                emotion: Some(emotion),
                 speaker: format!("{}/{speaker}", corpus.speakers),
                 corpus: corpus.name,
                 votes: None,
@@ -396,7 +396,7 @@ mod tests {
         let found: Vec<_> = listing
             .clips
             .iter()
-            .map(|clip| (clip.speaker.as_str(), clip.emotion, clip.corpus))
+            .filter_map(|clip| Some((clip.speaker.as_str(), clip.emotion?, clip.corpus)))
             .collect();
         assert_eq!(
             found,
@@ -449,7 +449,7 @@ mod tests {
         }
         let mapping: Mapping = ["boredom=neutral".parse().unwrap()].into_iter().collect();
         let listing = corpus("emo-db", folder.path()).list(&mapping).unwrap();
-        let found: Vec<_> = listing.clips.iter().map(|clip| clip.emotion).collect();
+        let found: Vec<_> = listing.clips.iter().filter_map(|clip| clip.emotion).collect();
         assert_eq!(found, [Emotion::Happy, Emotion::Neutral]);
         assert!(listing.unused.is_empty());
     }

@@ -5,17 +5,21 @@ use rayon::prelude::*;
 
 use crate::clips::{ClipFrames, Dropped, add_totals, load, no_totals};
 use crate::corpora::Clip;
+use crate::non_voice;
 use crate::recipe::Recipe;
 use crate::samples::{FrontEnd, Representation, Sampler};
 use crate::scaler::{Moments, StandardScaler};
 use crate::split::{Side, SpeakerSplit};
 use crate::targets::{label, shares};
 
+/// Different sounds that are no voice: more than anybody remembers, few enough to be made in a moment.
+const NON_VOICE_SOUNDS: usize = 480;
+
 /// Training and validation clips with their front end. Test speakers' clips are only compared with the others: a
 /// recording that occurs under two speakers' names is nobody's.
 #[derive(Debug)]
 pub struct Dataset {
-    /// Clips of training speakers.
+    /// Clips of training speakers, and after them the sounds that are no voice.
     pub train: Vec<ClipFrames>,
     /// Clips of validation speakers.
     pub validation: Vec<ClipFrames>,
@@ -68,7 +72,7 @@ impl Dataset {
             reason: "listeners gave it no votes, or no emotion has the most".into(),
         });
         loaded.dropped.extend(without);
-        let (train, validation): (Vec<_>, Vec<_>) = loaded
+        let (mut train, validation): (Vec<_>, Vec<_>) = loaded
             .clips
             .into_iter()
             .partition(|clip| split.side(&clip.clip.speaker) == Some(Side::Train));
@@ -81,6 +85,9 @@ impl Dataset {
         spec.session.prior_db = prior_db(&train, &spec);
         spec.validate()?;
         let scaler = fit_scaler(&train, &spec, recipe, seed)?;
+        if recipe.sampling.non_voice > 0.0 {
+            train.extend(non_voice::sounds(NON_VOICE_SOUNDS, &spec, seed)?);
+        }
         Ok(Self {
             train,
             validation,
@@ -89,6 +96,12 @@ impl Dataset {
             spec,
             scaler,
         })
+    }
+
+    /// Number of clips of training speakers.
+    pub fn training_voices(&self) -> usize {
+        let is_voice = |clip: &&ClipFrames| clip.clip.emotion.is_some();
+        self.train.iter().filter(is_voice).count()
     }
 
     /// Contents of all clips, sorted: what the network has heard.

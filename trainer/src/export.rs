@@ -426,7 +426,7 @@ mod tests {
         let (bands_db, voiced, totals) = frames(&mut extractor, spec, &recording);
         let clip = Clip {
             path: "voice".into(),
-            emotion: Emotion::Happy,
+            emotion: Some(Emotion::Happy),
             speaker: "test/1".into(),
             corpus: "test",
             votes: None,

@@ -19,6 +19,7 @@ mod lstm;
 pub mod memory;
 pub mod metrics;
 pub mod network;
+pub mod non_voice;
 mod norm_pool;
 pub mod optimize;
 mod product;

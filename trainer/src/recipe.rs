@@ -278,6 +278,9 @@ pub struct SamplingRecipe {
     /// What an epoch holds equally often.
     #[serde(default)]
     pub balance: Balance,
+    /// Sounds that are no voice in an epoch, per voice: the network learns to say nothing of them.
+    #[serde(default)]
+    pub non_voice: f64,
 }
 
 /// What an epoch holds equally often. An epoch has as many samples as there are clips in any case.
@@ -394,6 +397,7 @@ impl Recipe {
         whole("sampling.window_frames", longest, 0, window.frames)?;
         let most = if longest == 0 { window.frames } else { longest };
         whole("sampling.window_frames", shortest, 0, most)?;
+        real("sampling.non_voice", sampling.non_voice, 0.0, 1.0)?;
         self.augmentation.check()?;
         real("split.validation", split.validation, 0.0, 0.5)?;
         real("split.test", split.test, 0.0, 0.5)?;

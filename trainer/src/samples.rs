@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use affekt_features::{Dct, FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, Session, SessionTotals};
+use affekt_models::Emotion;
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_distr::{Beta, Distribution};
@@ -49,6 +50,9 @@ pub struct Sampler<'a> {
     window: &'a WindowRecipe,
     recipe: &'a SamplingRecipe,
     augmentation: &'a AugmentationRecipe,
+    /// Places of the clips that are voices, and of the sounds that are none.
+    voices: Vec<usize>,
+    others: Vec<usize>,
     sessions: BTreeMap<(&'a str, &'a str), Speaker>,
     seed: u64,
 }
@@ -63,9 +67,11 @@ struct Speaker {
 impl<'a> Sampler<'a> {
     /// For `clips`; their places in it name them.
     pub fn new(clips: &'a [ClipFrames], spec: &'a FeatureSpec, recipe: &'a Recipe, seed: u64) -> Self {
+        let (voices, others): (Vec<usize>, Vec<usize>) =
+            (0..clips.len()).partition(|&place| clips[place].clip.emotion.is_some());
         let mut places: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-        for (place, clip) in clips.iter().enumerate() {
-            places.entry(session_of(clip)).or_default().push(place);
+        for &place in &voices {
+            places.entry(session_of(&clips[place])).or_default().push(place);
         }
         let speaker = |own: Vec<usize>| {
             let mut totals = no_totals(spec);
@@ -83,35 +89,51 @@ impl<'a> Sampler<'a> {
             window: &recipe.window,
             recipe: &recipe.sampling,
             augmentation: &recipe.augmentation,
+            voices,
+            others,
             sessions: places.into_iter().map(|(name, own)| (name, speaker(own))).collect(),
             seed,
         }
     }
 
-    /// The samples of an epoch, as many as there are clips.
+    /// The samples of an epoch: as many as there are voices, and the recipe's share of sounds that are none.
     pub fn epoch(&self, epoch: usize) -> Vec<Sample> {
-        let order = self.clips_of_epoch(epoch);
+        let mut order = self.clips_of_epoch(epoch);
+        order.extend(self.others_of_epoch(epoch));
         let draw = |(place, &clip): (usize, &usize)| self.training(clip, epoch, place);
         order.par_iter().enumerate().map(draw).collect()
     }
 
-    /// Places of the clips that an epoch takes.
+    /// Places of the sounds that are no voice that an epoch takes.
+    fn others_of_epoch(&self, epoch: usize) -> Vec<usize> {
+        let mut random = stream(self.seed, Purpose::NonVoice, u64::MAX, epoch as u64);
+        let count = match self.others.is_empty() {
+            true => 0,
+            false => (self.recipe.non_voice * self.voices.len() as f64).round() as usize,
+        };
+        (0..count)
+            .map(|_| self.others[random.random_range(0..self.others.len())])
+            .collect()
+    }
+
+    /// Places of the voices that an epoch takes.
     fn clips_of_epoch(&self, epoch: usize) -> Vec<usize> {
         let corpora = match self.recipe.balance {
-            Balance::Clips => return (0..self.clips.len()).collect(),
+            Balance::Clips => return self.voices.clone(),
             Balance::Emotions => false,
             Balance::EmotionsAndCorpora => true,
         };
-        let mut groups: BTreeMap<(usize, &str), Vec<usize>> = BTreeMap::new();
-        for (place, clip) in self.clips.iter().enumerate() {
+        let mut groups: BTreeMap<(Option<usize>, &str), Vec<usize>> = BTreeMap::new();
+        for &place in &self.voices {
+            let clip = &self.clips[place];
             let corpus = if corpora { clip.clip.corpus } else { "" };
             groups
-                .entry((clip.clip.emotion.index(), corpus))
+                .entry((clip.clip.emotion.map(Emotion::index), corpus))
                 .or_default()
                 .push(place);
         }
         let mut random = stream(self.seed, Purpose::Balance, epoch as u64, 0);
-        let (count, all) = (groups.len(), self.clips.len());
+        let (count, all) = (groups.len(), self.voices.len());
         let mut taken = Vec::with_capacity(all);
         for (place, mut group) in groups.into_values().enumerate() {
             // Whole rounds through the group, so that no clip comes twice before every other came once.
@@ -129,7 +151,12 @@ impl<'a> Sampler<'a> {
     /// A training sample of the clip: window, session and variation are drawn anew at each place of each epoch.
     fn training(&self, clip: usize, epoch: usize, place: usize) -> Sample {
         let mut random = stream(self.seed, Purpose::Sample, epoch as u64, place as u64);
-        let (before, heard) = self.draw_session(clip, &mut random);
+        // What is no voice sounds on somebody's track.
+        let singer = match self.clips[clip].clip.emotion {
+            Some(_) => clip,
+            None => self.voices[random.random_range(0..self.voices.len())],
+        };
+        let (before, heard) = self.draw_session(singer, &mut random);
         let frames = self.clips[clip].frames();
         let earliest = (frames as f64 * self.recipe.earliest_end).ceil() as usize;
         let end = random.random_range(earliest.clamp(MIN_WINDOW_FRAMES, frames)..=frames);
@@ -147,7 +174,7 @@ impl<'a> Sampler<'a> {
             return self.sample(clip, end, before, longest);
         }
         let own = &self.clips[clip];
-        let voice_db = &self.sessions[&session_of(own)].voice_db;
+        let voice_db = &self.sessions[&session_of(&self.clips[singer])].voice_db;
         let variation = Variation::draw(self.augmentation, self.spec, voice_db, &mut random);
         let mut session = before;
         if let Some(example) = heard.choose(&mut random) {
@@ -497,7 +524,7 @@ mod tests {
                 let (bands_db, voiced, totals) = frames(&mut extractor, spec, &recording);
                 let clip = Clip {
                     path: format!("{place}").into(),
-                    emotion: Emotion::Sad,
+                    emotion: Some(Emotion::Sad),
                     speaker: format!("test/{}", place % 2),
                     corpus: "test",
                     votes: None,
@@ -685,7 +712,7 @@ mod tests {
     fn a_balanced_epoch_holds_each_emotion_equally_often() {
         let spec = FeatureSpec::standard();
         let mut clips = clips(&spec);
-        clips[5].clip.emotion = Emotion::Angry;
+        clips[5].clip.emotion = Some(Emotion::Angry);
         let mut recipe = recipe();
         recipe.sampling.balance = Balance::Emotions;
         let sampler = sampler(&clips, &spec, &recipe);
@@ -706,6 +733,26 @@ mod tests {
         let samples = sampler.epoch(0);
         let own: Vec<_> = samples.iter().filter(|sample| sample.clip == 5).collect();
         assert!(own[0].end != own[1].end || own[0].session != own[1].session);
+    }
+
+    #[test]
+    fn sounds_that_are_no_voice_come_beside_the_voices_and_say_nothing() {
+        let spec = FeatureSpec::standard();
+        let mut clips = clips(&spec);
+        clips.extend(crate::non_voice::sounds(8, &spec, 1).unwrap());
+        let mut recipe = varied();
+        recipe.sampling.non_voice = 0.5;
+        recipe.sampling.cold_share = 0.0;
+        let sampler = sampler(&clips, &spec, &recipe);
+        let samples = sampler.epoch(2);
+        assert_eq!(samples, sampler.epoch(2));
+        let (voices, others): (Vec<&Sample>, Vec<&Sample>) = samples.iter().partition(|sample| sample.clip < 6);
+        assert_eq!((voices.len(), others.len()), (6, 3));
+        let targets = Targets::new(&clips, &recipe.training);
+        for sample in others {
+            assert_eq!(targets.shares[sample.clip], [1.0 / 6.0; 6]);
+            assert!(sample.session.frames > 0, "somebody sang before");
+        }
     }
 
     #[test]

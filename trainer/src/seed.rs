@@ -28,6 +28,8 @@ pub enum Purpose {
     Bootstrap = 10,
     /// Values of a trial of a tuning.
     Tuning = 11,
+    /// Sounds that are no voice.
+    NonVoice = 12,
 }
 
 /// The stream of a purpose, told apart by two numbers.

@@ -1,6 +1,6 @@
 //! What the network shall say of each clip, and how much the clip counts.
 
-use affekt_models::EMOTIONS;
+use affekt_models::{EMOTIONS, Emotion};
 
 use crate::clips::ClipFrames;
 use crate::corpora::Clip;
@@ -19,9 +19,13 @@ pub struct Targets {
 }
 
 /// Share of each emotion in what is to be learned of a clip; `None` where the recipe wants votes and there are none.
+/// Of a sound that is no voice: equal shares.
 pub fn shares(clip: &Clip, labels: Labels, vote_share: f64) -> Option<[f32; CLASSES]> {
+    let Some(emotion) = clip.emotion else {
+        return Some([1.0 / CLASSES as f32; CLASSES]);
+    };
     let mut acted = [0.0; CLASSES];
-    acted[clip.emotion.index()] = 1.0;
+    acted[emotion.index()] = 1.0;
     match (labels, clip.votes) {
         (Labels::Acted, _) | (Labels::Blended, None) => Some(acted),
         (Labels::Voted, votes) => votes,
@@ -35,10 +39,10 @@ pub fn shares(clip: &Clip, labels: Labels, vote_share: f64) -> Option<[f32; CLAS
 }
 
 /// The emotion that a clip counts as when a model is judged: the acted one, or the one that most listeners heard.
-/// `None` without votes, or when the most votes are shared. Blended labels are judged by the acted emotion.
+/// `None` for a sound that is no voice, without votes, or when the most votes are shared. Blended labels are judged by the acted emotion.
 pub fn label(clip: &Clip, labels: Labels) -> Option<usize> {
     if labels != Labels::Voted {
-        return Some(clip.emotion.index());
+        return clip.emotion.map(Emotion::index);
     }
     let votes = clip.votes?;
     let most = votes.iter().copied().fold(0.0, f32::max);
@@ -57,7 +61,8 @@ impl Targets {
             .map(|clip| shares(&clip.clip, recipe.labels, recipe.vote_share).unwrap_or([1.0 / CLASSES as f32; CLASSES]))
             .collect();
         let mut counts = [0.0_f64; CLASSES];
-        for row in &shares {
+        let of_voices = shares.iter().zip(clips).filter(|(_, clip)| clip.clip.emotion.is_some());
+        for (row, _) in of_voices {
             for (count, share) in counts.iter_mut().zip(row) {
                 *count += f64::from(*share);
             }
@@ -89,7 +94,6 @@ impl Targets {
 mod tests {
     use super::*;
     use affekt_features::SessionTotals;
-    use affekt_models::Emotion;
 
     use crate::recipe::{DEFAULT_RECIPE, Recipe};
 
@@ -97,7 +101,7 @@ mod tests {
         ClipFrames {
             clip: Clip {
                 path: "clip".into(),
-                emotion,
+                emotion: Some(emotion),
                 speaker: "test/1".into(),
                 corpus: "test",
                 votes,

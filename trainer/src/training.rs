@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use affekt_features::FeatureError;
-use affekt_models::EMOTIONS;
+use affekt_models::{EMOTIONS, Emotion};
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -191,7 +191,8 @@ impl Validation {
         samples.sort_by_key(Sample::frames);
         let label = |sample: &Sample| {
             let clip = &clips[sample.clip].clip;
-            label(clip, recipe.training.labels).unwrap_or(clip.emotion.index())
+            let emotion = label(clip, recipe.training.labels).or(clip.emotion.map(Emotion::index));
+            emotion.expect("clips that validate are voices")
         };
         Self {
             labels: samples.iter().map(label).collect(),

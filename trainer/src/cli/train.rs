@@ -196,7 +196,17 @@ impl Plan<'_> {
         ] {
             eprintln!("{} speakers {name}", data.split.speakers(side).len());
         }
-        eprintln!("{} clips train, {} validate", data.train.len(), data.validation.len());
+        eprintln!(
+            "{} clips train, {} validate",
+            data.training_voices(),
+            data.validation.len()
+        );
+        if data.train.len() > data.training_voices() {
+            eprintln!(
+                "{} sounds that are no voice beside them",
+                data.train.len() - data.training_voices()
+            );
+        }
         let device = self.backend.device();
         let mut display = Display::new(recipe.training.epochs);
         let mut epochs_left = self.stop_after;

@@ -90,7 +90,10 @@ mod tests {
         assert_eq!(listing.clips.len(), 1);
         let clip = &listing.clips[0];
         assert!(clip.path.ends_with("a/1.wav"));
-        assert_eq!((clip.speaker.as_str(), clip.emotion), ("csv/Anna", Emotion::Angry));
+        assert_eq!(
+            (clip.speaker.as_str(), clip.emotion),
+            ("csv/Anna", Some(Emotion::Angry))
+        );
         assert_eq!((listing.unused.len(), listing.foreign.len()), (1, 1));
     }
 
