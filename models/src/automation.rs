@@ -24,7 +24,7 @@ pub use control::Control;
 pub use emitter::{Controller, Emission};
 pub use output::{OUTPUTS, Output};
 pub use pass::{Curve, Pass, PassError, Replay};
-pub use readout::{Heard, Meters, Values};
+pub use readout::{Heard, Meters, Values, confidence};
 pub use settings::{LANES, Lane, MOMENTARY_S, Response, SHORT_TERM_S, Settings, Silence};
 
 /// Values change only at multiples of so many host samples.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use affekt_models::{Card, EMOTIONS};
+use serde::{Deserialize, Serialize};
 
 use crate::corpora::Corpus;
 use crate::evaluation::{Evaluation, SessionState, WARM_SESSION_S};
@@ -45,15 +46,27 @@ pub fn short(identity: &Identity, run: &RunRecord, best: &BestRecord, evaluation
     }
 }
 
+/// Figures of warm and of cold sessions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// After half a minute of the speaker's other clips.
+    pub warm: Evaluation,
+    /// After nothing.
+    pub cold: Evaluation,
+}
+
+/// All figures of a card.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Unseen speakers of the corpora that the model has learned from.
+    pub home: Sessions,
+    /// Corpora that it has never heard, by name.
+    pub elsewhere: BTreeMap<String, Sessions>,
+}
+
 /// The long form: Markdown for people.
-pub fn markdown(
-    card: &Card,
-    run: &RunRecord,
-    recipe: &Recipe,
-    best: &BestRecord,
-    warm: &Evaluation,
-    cold: &Evaluation,
-) -> String {
+pub fn markdown(card: &Card, run: &RunRecord, recipe: &Recipe, best: &BestRecord, figures: &Figures) -> String {
+    let (warm, cold) = (&figures.home.warm, &figures.home.cold);
     let count = |side| run.speakers.speakers(side).len();
     let clips = |of: fn(&crate::run_folder::CorpusRecord) -> usize| run.corpora.iter().map(of).sum::<usize>();
     let network = &recipe.network;
@@ -70,6 +83,11 @@ pub fn markdown(
         .iter()
         .map(|corpus| format!(" --corpus {0}=FOLDER_OF_{0}", corpus.name))
         .collect();
+    let others: String = figures
+        .elsewhere
+        .keys()
+        .map(|corpus| format!(" --corpus {corpus}=FOLDER_OF_{corpus}"))
+        .collect();
     let test_speakers = run.speakers.speakers(Side::Test).join(", ");
     format!(
         "\
@@ -83,20 +101,26 @@ Made on {date} with affekt-trainer {trainer}. Licence of the model: {licence}.
 
 On {test_count} speakers ({test_clips} clips) that it has neither learned from nor been chosen by. Chance is 0.167.
 
-| session before the clip | UAR | 95 % interval | accuracy | macro F1 | calibration error |
-|---|---|---|---|---|---|
+{header}
 {warm_row}
 {cold_row}
 
-UAR is the unweighted average recall over the emotions, its interval that of other speakers being drawn. Warm: the session has heard {session_s:.0} s of the speaker's
-other clips, as in the plugin after half a minute of singing. Cold: it has heard nothing, as when playback starts.
-By corpus (warm): {by_corpus}.
+UAR is the unweighted average recall over the emotions, its interval (95 %) that of other speakers being drawn. Warm: the
+session has heard {session_s:.0} s of the speaker's other clips, as in the plugin after half a minute of singing. Cold: it
+has heard nothing, as when playback starts. {windows}
 
+{groups}
+{elsewhere}
 Acted emotion in rows, heard emotion in columns, warm:
 
 ```
 {table}```
 
+### How far its confidence can be trusted
+
+{reliability}
+{risk}
+{non_voice}
 Test speakers: {test_speakers}.
 
 ## What it was made from
@@ -115,7 +139,7 @@ Windows of up to {window:.1} s.
 ```
 affekt-trainer train --recipe recipe.toml{arguments} --seed {seed} --threads {threads} --out RUN
 affekt-trainer export --run RUN --out affekt.onnx
-affekt-trainer evaluate --model affekt.onnx --run RUN{arguments} --card affekt.md
+affekt-trainer evaluate --model affekt.onnx --run RUN{arguments}{others} --card affekt.md
 ```
 
 The same seed, number of threads and processor family give the same weights. `recipe.toml` is:
@@ -137,16 +161,17 @@ The same seed, number of threads and processor family give the same weights. `re
         licence = card.licence,
         test_count = warm.speakers,
         test_clips = warm.metrics.clips,
+        header = HEADER,
         warm_row = row("warm", warm),
         cold_row = row("cold", cold),
         session_s = WARM_SESSION_S,
-        by_corpus = warm
-            .uar_by_corpus
-            .iter()
-            .map(|(corpus, uar)| format!("{corpus} {uar:.3}"))
-            .collect::<Vec<_>>()
-            .join(", "),
+        windows = windows(warm),
+        groups = groups(warm),
+        elsewhere = elsewhere(figures),
         table = warm.metrics.table(),
+        reliability = reliability(warm),
+        risk = risk(warm),
+        non_voice = non_voice(warm),
         train_count = count(Side::Train),
         train_clips = clips(|corpus| corpus.train_clips),
         validation_count = count(Side::Validation),
@@ -169,6 +194,92 @@ The same seed, number of threads and processor family give the same weights. `re
             "Spontaneous speech, children's voices, other languages and above all singing"
         },
         recipe = recipe.to_toml().unwrap_or_default(),
+    )
+}
+
+const HEADER: &str = "\
+| session before the clip | UAR | 95 % interval | accuracy | macro F1 | calibration error |
+|---|---|---|---|---|---|";
+
+fn windows(evaluation: &Evaluation) -> String {
+    match &evaluation.windows {
+        Some(windows) => format!(
+            "Single windows, wherever in a clip\nthey end, are right in {:.1} % (UAR {:.3}, {} windows, warm).",
+            100.0 * windows.accuracy,
+            windows.uar,
+            windows.clips
+        ),
+        None => String::new(),
+    }
+}
+
+/// Figures of the corpora and of women and men.
+fn groups(evaluation: &Evaluation) -> String {
+    let mut text = "| warm | clips | UAR | accuracy |\n|---|---|---|---|\n".to_string();
+    for (name, own) in evaluation.by_corpus.iter().chain(&evaluation.by_sex) {
+        text += &format!("| {name} | {} | {:.3} | {:.3} |\n", own.clips, own.uar, own.accuracy);
+    }
+    text
+}
+
+/// Figures on corpora that the model has never heard.
+fn elsewhere(figures: &Figures) -> String {
+    if figures.elsewhere.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("On corpora that it has never heard:\n\n{HEADER}\n");
+    for (corpus, sessions) in &figures.elsewhere {
+        let (clips, speakers) = (sessions.warm.metrics.clips, sessions.warm.speakers);
+        text += &row(
+            &format!("{corpus}, warm, {clips} clips of {speakers} speakers"),
+            &sessions.warm,
+        );
+        text += "\n";
+        text += &row(&format!("{corpus}, cold"), &sessions.cold);
+        text += "\n";
+    }
+    text
+}
+
+/// Stated confidence beside the share that is right.
+fn reliability(evaluation: &Evaluation) -> String {
+    let mut text = "| largest probability (mean of a bin) | right | clips |\n|---|---|---|\n".to_string();
+    for bin in &evaluation.reliability {
+        text += &format!("| {:.2} | {:.2} | {} |\n", bin.confidence, bin.accuracy, bin.clips);
+    }
+    text
+}
+
+/// How often it errs when the least sure clips are left out.
+fn risk(evaluation: &Evaluation) -> String {
+    let points = evaluation.risk_coverage.iter();
+    let fifths = points.filter(|[coverage, _]| (coverage * 5.0 - (coverage * 5.0).round()).abs() < 0.02);
+    let rows: Vec<String> = fifths
+        .map(|[coverage, risk]| {
+            format!(
+                "{:.0} % of the clips answered: {:.1} % wrong",
+                100.0 * coverage,
+                100.0 * risk
+            )
+        })
+        .collect();
+    format!("The surest first: {}.\n", rows.join("; "))
+}
+
+/// What it says of sounds that are no voice.
+fn non_voice(evaluation: &Evaluation) -> String {
+    if evaluation.non_voice.is_empty() {
+        return String::new();
+    }
+    let kinds: Vec<String> = evaluation
+        .non_voice
+        .iter()
+        .map(|(kind, confidence)| format!("{kind} {confidence:.2}"))
+        .collect();
+    format!(
+        "Mean of the confidence that the plugin shows: {:.2} on these voices; on generated sounds that are no voice: {}.\n",
+        evaluation.confidence,
+        kinds.join(", ")
     )
 }
 

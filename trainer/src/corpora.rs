@@ -7,6 +7,7 @@ mod mapping;
 mod nemo;
 mod ravdess;
 mod savee;
+mod sex;
 mod table;
 mod tess;
 
@@ -18,6 +19,7 @@ use std::str::FromStr;
 use affekt_models::Emotion;
 
 pub use mapping::{Mapping, Other, Rule};
+pub use sex::{Sex, SexOf};
 
 /// Extensions of files that are read, in lower case.
 pub const AUDIO_EXTENSIONS: [&str; 8] = ["aif", "aiff", "flac", "mp3", "oga", "ogg", "wav", "wave"];
@@ -86,6 +88,8 @@ pub struct Corpus {
     pub layout: Layout,
     /// Finds the listeners' votes among all files below the corpus's folder.
     pub read_votes: fn(&[PathBuf]) -> Result<Votes, CorpusError>,
+    /// Says which sex its speakers are of.
+    pub sex: SexOf,
 }
 
 /// Shares of the listeners who heard each emotion, by file name without extension.
@@ -275,6 +279,22 @@ impl CorpusFolder {
             });
         }
         Ok(listing)
+    }
+
+    /// The sex of these clips' speakers, by [`Clip::speaker`], where the corpus says it.
+    pub fn sexes(&self, clips: &[Clip]) -> BTreeMap<String, Sex> {
+        let mut files = Vec::new();
+        // Without the folder's list nothing more is known; reading the clips has said why.
+        let _ = collect_files(&self.folder, &mut files);
+        let prefix = format!("{}/", self.corpus.speakers);
+        let own = clips.iter().filter(|clip| clip.corpus == self.corpus.name);
+        let names: std::collections::BTreeSet<&str> =
+            own.filter_map(|clip| clip.speaker.strip_prefix(&prefix)).collect();
+        let found = self.corpus.sex.each(names.into_iter(), &files);
+        found
+            .into_iter()
+            .map(|(name, sex)| (format!("{prefix}{name}"), sex))
+            .collect()
     }
 
     fn list_names(

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use affekt_features::{FeatureError, Frame, Session, SessionTotals, WindowStream};
+use affekt_models::automation::confidence;
 use affekt_models::{Contract, EMOTIONS, Emotion, Model, ModelError};
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -11,7 +12,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::clips::{ClipFrames, add_totals, no_totals};
+use crate::corpora::Sex;
 use crate::metrics::{Bin, Metrics, most_probable, reliability};
+use crate::non_voice::{self, KINDS};
 use crate::recipe::Labels;
 use crate::samples::session_of;
 use crate::seed::{Purpose, stream, text_key};
@@ -22,6 +25,12 @@ pub const WARM_SESSION_S: f64 = 30.0;
 
 /// Draws of the bootstrap.
 pub const BOOTSTRAP_DRAWS: u64 = 1_000;
+
+/// Sounds that are no voice in an evaluation, of each kind.
+const NON_VOICE_SOUNDS: usize = 16;
+
+/// Other sounds than any training with the same seed hears.
+const NON_VOICE_SEED: u64 = 0x6e6f_6973_6500_0000;
 
 /// Points of the risk–coverage curve.
 const COVERAGE_POINTS: usize = 20;
@@ -52,6 +61,9 @@ pub struct Heard {
     pub probabilities: [f32; 6],
     /// Whether there was a voiced window.
     pub voiced: bool,
+    /// Probabilities of every voiced window, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<[f32; 6]>,
 }
 
 /// Figures of a model over clips.
@@ -83,6 +95,18 @@ pub struct Evaluation {
     /// Figures of each corpus.
     #[serde(default)]
     pub by_corpus: BTreeMap<String, Summary>,
+    /// Figures of each sex, where the corpora say it.
+    #[serde(default)]
+    pub by_sex: BTreeMap<String, Summary>,
+    /// Mean of the confidence that the plugin shows, over all clips.
+    #[serde(default)]
+    pub confidence: f64,
+    /// Figures over single windows of the clips, where they were asked for; `clips` counts windows.
+    #[serde(default)]
+    pub windows: Option<Summary>,
+    /// Mean confidence over generated sounds of each kind that are no voice.
+    #[serde(default)]
+    pub non_voice: BTreeMap<String, f64>,
     /// Bins of equal width over the confidence, empty ones left out.
     #[serde(default)]
     pub reliability: Vec<Bin>,
@@ -118,16 +142,30 @@ pub enum EvaluationError {
     Features(#[from] FeatureError),
 }
 
+/// How a model is made to listen.
+#[derive(Debug, Clone, Copy)]
+pub struct Listening {
+    /// What the session has heard before each clip.
+    pub session: SessionState,
+    /// What the clips count as; those it says nothing of are passed over.
+    pub labels: Labels,
+    /// Seed of the warm sessions.
+    pub seed: u64,
+    /// Whether to run the model on every voiced window in place of the last alone.
+    pub windows: bool,
+}
+
 /// Runs the model over clips that were analysed under its own specification; `on_clip` is called after each.
-/// `onnx` is the model's file. Clips that `labels` says nothing of are passed over.
+/// `onnx` is the model's file.
 pub fn listen(
     onnx: &[u8],
     clips: &[ClipFrames],
-    session: SessionState,
-    labels: Labels,
-    seed: u64,
+    how: Listening,
     on_clip: impl Fn() + Sync,
 ) -> Result<Vec<Heard>, EvaluationError> {
+    let Listening {
+        session, labels, seed, ..
+    } = how;
     let contract = Model::from_bytes(onnx)?.contract().clone();
     let mut sessions: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     for (place, clip) in clips.iter().enumerate() {
@@ -149,7 +187,7 @@ pub fn listen(
                         warm_session(clips, own, place, &contract, seed)
                     }
                 };
-                let (probabilities, voiced) = hear(model, &contract, clip, before)?;
+                let said = hear(model, &contract, clip, before, how.windows)?;
                 on_clip();
                 let file = clip.clip.path.file_name().unwrap_or_default();
                 Ok(Heard {
@@ -157,12 +195,32 @@ pub fn listen(
                     speaker: clip.clip.speaker.clone(),
                     corpus: clip.clip.corpus.into(),
                     emotion: EMOTIONS[label].name().into(),
-                    probabilities,
-                    voiced,
+                    probabilities: said.probabilities,
+                    voiced: said.voiced,
+                    windows: said.windows,
                 })
             },
         )
         .collect()
+}
+
+/// Mean confidence of the model over sounds of each kind that are no voice, each in a session of its own.
+pub fn listen_to_non_voice(onnx: &[u8], seed: u64) -> Result<BTreeMap<String, f64>, EvaluationError> {
+    let mut model = Model::from_bytes(onnx)?;
+    let contract = model.contract().clone();
+    let sounds = non_voice::sounds(
+        NON_VOICE_SOUNDS * KINDS.len(),
+        &contract.features,
+        seed ^ NON_VOICE_SEED,
+    )?;
+    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+    for (place, sound) in sounds.iter().enumerate() {
+        let before = no_totals(&contract.features);
+        let said = hear(&mut model, &contract, sound, before, false)?;
+        let kind = KINDS[place % KINDS.len()].name();
+        *sums.entry(kind.into()).or_default() += f64::from(confidence(&said.probabilities)) / NON_VOICE_SOUNDS as f64;
+    }
+    Ok(sums)
 }
 
 impl Evaluation {
@@ -197,7 +255,26 @@ impl Evaluation {
             risk_coverage,
             mean_risk,
             metrics,
+            by_sex: BTreeMap::new(),
+            confidence: mean(
+                all.iter()
+                    .map(|(probabilities, _)| f64::from(confidence(probabilities))),
+            ),
+            windows: windows(heard),
+            non_voice: BTreeMap::new(),
         }
+    }
+
+    /// Adds the figures of each sex; `sexes` by speaker.
+    pub fn with_sexes(mut self, heard: &[Heard], sexes: &BTreeMap<String, Sex>) -> Self {
+        let mut groups: BTreeMap<String, Vec<Scored>> = BTreeMap::new();
+        for heard in heard {
+            if let Some(sex) = sexes.get(&heard.speaker) {
+                groups.entry(sex.name().into()).or_default().extend(scored(heard));
+            }
+        }
+        self.by_sex = summaries(&groups);
+        self
     }
 }
 
@@ -207,15 +284,31 @@ fn scored(heard: &Heard) -> Option<Scored> {
     Some((heard.probabilities, Emotion::from_name(&heard.emotion)?))
 }
 
+/// Figures over all windows that were run, each judged by its clip's emotion.
+fn windows(heard: &[Heard]) -> Option<Summary> {
+    let all: Vec<Scored> = heard
+        .iter()
+        .filter_map(|heard| Some((heard, Emotion::from_name(&heard.emotion)?)))
+        .flat_map(|(heard, emotion)| heard.windows.iter().map(move |window| (*window, emotion)))
+        .collect();
+    (!all.is_empty()).then(|| summary(&all))
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len().max(1) as f64;
+    values.sum::<f64>() / count
+}
+
+fn summary(own: &[Scored]) -> Summary {
+    let metrics = Metrics::new(own);
+    Summary {
+        clips: metrics.clips,
+        uar: metrics.uar,
+        accuracy: metrics.accuracy,
+    }
+}
+
 fn summaries(groups: &BTreeMap<String, Vec<Scored>>) -> BTreeMap<String, Summary> {
-    let summary = |own: &Vec<Scored>| {
-        let metrics = Metrics::new(own);
-        Summary {
-            clips: metrics.clips,
-            uar: metrics.uar,
-            accuracy: metrics.accuracy,
-        }
-    };
     groups.iter().map(|(name, own)| (name.clone(), summary(own))).collect()
 }
 
@@ -307,17 +400,29 @@ fn warm_session(clips: &[ClipFrames], own: &[usize], clip: usize, contract: &Con
     totals
 }
 
-/// Probabilities of the clip's last voiced window, and whether there was one. The model runs once.
+/// What a model said of one clip.
+struct Said {
+    /// Probabilities of the last voiced window.
+    probabilities: [f32; 6],
+    /// Whether there was one.
+    voiced: bool,
+    /// Probabilities of all voiced windows, where they were asked for.
+    windows: Vec<[f32; 6]>,
+}
+
+/// Streams one clip through the model, which runs on `every` voiced window, or once.
 fn hear(
     model: &mut Model,
     contract: &Contract,
     clip: &ClipFrames,
     before: SessionTotals,
-) -> Result<([f32; 6], bool), EvaluationError> {
+    every: bool,
+) -> Result<Said, EvaluationError> {
     let spec = &contract.features;
     let session = Session::with_totals(spec, before).expect("sums of finite bands of this specification");
-    let mut windows = WindowStream::new(spec, contract.window_frames, contract.hop_frames, session)?;
+    let mut stream = WindowStream::new(spec, contract.window_frames, contract.hop_frames, session)?;
     let mut last: Option<(Vec<f32>, bool)> = None;
+    let mut windows = Vec::new();
     for (index, &voiced) in clip.voiced.iter().enumerate() {
         let frame = Frame {
             index: index as u64,
@@ -326,16 +431,33 @@ fn hear(
             level_db: 0.0,
             voiced,
         };
-        if let Some(window) = windows.push(frame)
+        if let Some(window) = stream.push(frame)
             && (window.voiced || last.is_none())
         {
+            if every && window.voiced {
+                windows.push(model.run(window.features)?.probabilities);
+            }
             last = Some((window.features.to_vec(), window.voiced));
         }
     }
     match last {
-        Some((features, voiced)) => Ok((model.run(&features)?.probabilities, voiced)),
+        Some((features, voiced)) => {
+            let probabilities = match windows.last() {
+                Some(probabilities) => *probabilities,
+                None => model.run(&features)?.probabilities,
+            };
+            Ok(Said {
+                probabilities,
+                voiced,
+                windows,
+            })
+        }
         // Too short for a window: the model has said nothing.
-        None => Ok(([1.0 / EMOTIONS.len() as f32; 6], false)),
+        None => Ok(Said {
+            probabilities: [1.0 / EMOTIONS.len() as f32; 6],
+            voiced: false,
+            windows,
+        }),
     }
 }
 
@@ -353,6 +475,7 @@ mod tests {
             emotion: emotion.name().into(),
             probabilities,
             voiced: true,
+            windows: Vec::new(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Everything about a training run that is a choice: sizes, rates, shares. Read from TOML.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::augmentation::AugmentationRecipe;
@@ -278,12 +280,16 @@ pub struct SamplingRecipe {
     /// What an epoch holds equally often.
     #[serde(default)]
     pub balance: Balance,
+    /// `balance = "clips"`: how often an epoch takes each clip of a corpus, by the corpus's name; once if it is not
+    /// named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub repeat: BTreeMap<String, usize>,
     /// Sounds that are no voice in an epoch, per voice: the network learns to say nothing of them.
     #[serde(default)]
     pub non_voice: f64,
 }
 
-/// What an epoch holds equally often. An epoch has as many samples as there are clips in any case.
+/// What an epoch holds equally often. Without repeated corpora an epoch has as many samples as there are clips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Balance {
@@ -397,6 +403,9 @@ impl Recipe {
         whole("sampling.window_frames", longest, 0, window.frames)?;
         let most = if longest == 0 { window.frames } else { longest };
         whole("sampling.window_frames", shortest, 0, most)?;
+        for repeat in sampling.repeat.values() {
+            whole("sampling.repeat", *repeat, 1, 100)?;
+        }
         real("sampling.non_voice", sampling.non_voice, 0.0, 1.0)?;
         self.augmentation.check()?;
         real("split.validation", split.validation, 0.0, 0.5)?;

@@ -77,6 +77,17 @@ pub fn html(title: &str, evaluation: &Evaluation) -> String {
             majority.uar, majority.accuracy
         );
     }
+    let _ = write!(rows, "<tr><td>mean confidence<td>{:.3}<td>–", evaluation.confidence);
+    if let Some(windows) = &evaluation.windows {
+        let _ = write!(
+            rows,
+            "<tr><td>single windows<td>UAR {:.3}, accuracy {:.3}<td>–",
+            windows.uar, windows.accuracy
+        );
+    }
+    for (kind, confidence) in &evaluation.non_voice {
+        let _ = write!(rows, "<tr><td>confidence on {kind}, no voice<td>{confidence:.3}<td>–");
+    }
     let pictures: String = pictures(evaluation)
         .into_iter()
         .map(|(_, picture)| format!("<figure>{picture}</figure>"))
@@ -94,7 +105,7 @@ figure {{ display: inline-block; margin: .5rem }}
 <p>{clips} clips of {count} speakers, {session} sessions, judged by {judged}. Intervals: 95 %, speakers drawn with
 replacement.</p>
 <table><tr><th>figure<th>value<th>interval{rows}</table>
-{corpora}
+{corpora}{sexes}
 <div>{pictures}</div>
 {speakers}
 </html>
@@ -103,6 +114,7 @@ replacement.</p>
         clips = figures.clips,
         count = evaluation.speakers,
         corpora = groups("corpus", evaluation.by_corpus.iter()),
+        sexes = groups("sex", evaluation.by_sex.iter()),
         speakers = groups("speaker", evaluation.by_speaker.iter()),
     )
 }
@@ -346,6 +358,7 @@ mod tests {
                     emotion: EMOTIONS[clip % 6].name().into(),
                     probabilities,
                     voiced: true,
+                    windows: Vec::new(),
                 }
             })
             .collect();

@@ -96,7 +96,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// The samples of an epoch: as many as there are voices, and the recipe's share of sounds that are none.
+    /// The samples of an epoch: the voices, as often as the recipe takes them, and the recipe's share of sounds that are none.
     pub fn epoch(&self, epoch: usize) -> Vec<Sample> {
         let mut order = self.clips_of_epoch(epoch);
         order.extend(self.others_of_epoch(epoch));
@@ -119,7 +119,11 @@ impl<'a> Sampler<'a> {
     /// Places of the voices that an epoch takes.
     fn clips_of_epoch(&self, epoch: usize) -> Vec<usize> {
         let corpora = match self.recipe.balance {
-            Balance::Clips => return self.voices.clone(),
+            Balance::Clips => {
+                let repeat = |place: &usize| self.recipe.repeat.get(self.clips[*place].clip.corpus).copied();
+                let repeated = |place: &usize| std::iter::repeat_n(*place, repeat(place).unwrap_or(1));
+                return self.voices.iter().flat_map(repeated).collect();
+            }
             Balance::Emotions => false,
             Balance::EmotionsAndCorpora => true,
         };
@@ -733,6 +737,22 @@ mod tests {
         let samples = sampler.epoch(0);
         let own: Vec<_> = samples.iter().filter(|sample| sample.clip == 5).collect();
         assert!(own[0].end != own[1].end || own[0].session != own[1].session);
+    }
+
+    #[test]
+    fn a_repeated_corpus_comes_more_often() {
+        let spec = FeatureSpec::standard();
+        let mut clips = clips(&spec);
+        clips[2].clip.corpus = "other";
+        let mut recipe = recipe();
+        recipe.sampling.repeat.insert("other".into(), 3);
+        let samples = sampler(&clips, &spec, &recipe).epoch(0);
+        let own: Vec<&Sample> = samples.iter().filter(|sample| sample.clip == 2).collect();
+        assert_eq!((samples.len(), own.len()), (8, 3));
+        assert!(
+            own[0].end != own[1].end || own[1].end != own[2].end,
+            "drawn anew each time"
+        );
     }
 
     #[test]

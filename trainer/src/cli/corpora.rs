@@ -1,7 +1,9 @@
 //! Reading corpora, with a line for everything that is left out.
 
+use std::collections::BTreeMap;
+
 use affekt_trainer::clips::Dropped;
-use affekt_trainer::corpora::{Clip, CorpusFolder, Rule};
+use affekt_trainer::corpora::{Clip, CorpusFolder, Rule, Sex};
 use clap::Args;
 
 /// Which recordings.
@@ -16,6 +18,11 @@ pub struct Corpora {
 }
 
 impl Corpora {
+    /// The sex of the speakers of these clips, where their corpora say it.
+    pub fn sexes(&self, clips: &[Clip]) -> BTreeMap<String, Sex> {
+        self.folders.iter().flat_map(|corpus| corpus.sexes(clips)).collect()
+    }
+
     /// Lists all clips and says on stderr what was found.
     pub fn list(&self) -> color_eyre::Result<Vec<Clip>> {
         let mapping = self.map.iter().copied().collect();

@@ -7,7 +7,7 @@ use affekt_models::Contract;
 use affekt_trainer::card::{Identity, short};
 use affekt_trainer::clips::load;
 use affekt_trainer::corpora::Clip;
-use affekt_trainer::evaluation::{Evaluation, Heard, SessionState, listen};
+use affekt_trainer::evaluation::{Evaluation, Heard, Listening, SessionState, listen};
 use affekt_trainer::export::to_onnx;
 use affekt_trainer::recipe::{Labels, Recipe};
 use affekt_trainer::run_folder::RunFolder;
@@ -151,9 +151,13 @@ impl Arguments {
         leave_out_heard(&mut loaded.clips, &run);
         let bar = progress::bar(loaded.clips.len(), "listening");
         let labels = judged_by(recipe);
-        let heard = listen(&onnx, &loaded.clips, SessionState::Warm, labels, run.seed, || {
-            bar.inc(1)
-        })?;
+        let how = Listening {
+            session: SessionState::Warm,
+            labels,
+            seed: run.seed,
+            windows: false,
+        };
+        let heard = listen(&onnx, &loaded.clips, how, || bar.inc(1))?;
         bar.finish_and_clear();
         // In one move, so that the division is done or not.
         let (new, path) = (folder.join("heard.new"), folder.join(HEARD));

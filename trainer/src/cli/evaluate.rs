@@ -1,13 +1,13 @@
 //! `affekt-trainer evaluate`
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use affekt_models::{MAX_MODEL_BYTES, Model};
-use affekt_trainer::card;
+use affekt_trainer::card::{self, Figures, Sessions};
 use affekt_trainer::clips::{ClipFrames, load};
-use affekt_trainer::corpora::Clip;
-use affekt_trainer::evaluation::{Evaluation, SessionState, listen};
+use affekt_trainer::corpora::{Clip, Sex};
+use affekt_trainer::evaluation::{Evaluation, Listening, SessionState, listen, listen_to_non_voice};
 use affekt_trainer::recipe::Labels;
 use affekt_trainer::report::{html, pictures};
 use affekt_trainer::run_folder::{RunFolder, RunRecord};
@@ -39,7 +39,10 @@ pub struct Arguments {
     /// What a clip counts as: what was acted, or what most listeners heard. Figures of the two are not comparable.
     #[arg(long, value_enum, default_value_t = LabelKind::Acted)]
     labels: LabelKind,
-    /// Adds a table by speaker or corpus.
+    /// Runs the model on every voiced window, not on the last of each clip alone, and adds figures over single windows.
+    #[arg(long)]
+    windows: bool,
+    /// Adds a table by speaker, corpus or sex.
     #[arg(long, value_enum)]
     by: Option<By>,
     /// Seed of the warm sessions and of the intervals.
@@ -54,7 +57,8 @@ pub struct Arguments {
     /// Writes the pictures as SVG: confusion, recall, reliability, risk against coverage, speakers.
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
-    /// Writes a model card (Markdown) with the figures of warm and cold sessions.
+    /// Writes a model card (Markdown), and its figures beside it (JSON): warm and cold sessions; speakers of the run's
+    /// corpora in the main table, other corpora in one of their own.
     #[arg(long, value_name = "FILE", requires = "run", conflicts_with = "allow_seen")]
     card: Option<PathBuf>,
 }
@@ -102,6 +106,8 @@ pub enum By {
     Speaker,
     /// A line per corpus.
     Corpus,
+    /// A line per sex, where the corpora say it.
+    Sex,
 }
 
 impl Arguments {
@@ -114,6 +120,7 @@ impl Arguments {
             .clone();
         let folder = self.run.as_deref().map(RunFolder::open).transpose()?;
         let mut clips = self.corpora.list()?;
+        let sexes = self.corpora.sexes(&clips);
         if let Some(folder) = &folder {
             let run = folder.run()?;
             ensure!(
@@ -145,22 +152,16 @@ impl Arguments {
             "no usable clip is left: see the reasons above"
         );
 
-        let measure = |session| measure(&onnx, &loaded.clips, session, labels, self.seed);
-        let evaluation = measure(self.session.into())?;
+        let judge = Judge {
+            onnx: &onnx,
+            sexes: &sexes,
+            labels,
+            seed: self.seed,
+        };
         if let (Some(path), Some(folder)) = (&self.card, &folder) {
-            let other = match evaluation.session {
-                SessionState::Warm => SessionState::Cold,
-                SessionState::Cold => SessionState::Warm,
-            };
-            let other = measure(other)?;
-            let (warm, cold) = match evaluation.session {
-                SessionState::Warm => (&evaluation, &other),
-                SessionState::Cold => (&other, &evaluation),
-            };
-            let (run, recipe, best) = (folder.run()?, folder.recipe()?, folder.best()?);
-            let text = card::markdown(&contract.card, &run, &recipe, &best, warm, cold);
-            std::fs::write(path, text).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+            write_card(path, &judge, &loaded.clips, folder, &contract.card)?;
         }
+        let evaluation = judge.evaluate(&loaded.clips, self.session.into(), self.windows)?;
         let name = self.model.file_stem().unwrap_or_default().to_string_lossy();
         if let Some(path) = &self.html {
             let page = html(&format!("{name} on {}", corpora_of(&evaluation)), &evaluation);
@@ -182,17 +183,75 @@ impl Arguments {
     }
 }
 
-fn measure(
-    onnx: &[u8],
-    clips: &[ClipFrames],
-    session: SessionState,
+/// What is judged, and by what.
+struct Judge<'a> {
+    onnx: &'a [u8],
+    sexes: &'a BTreeMap<String, Sex>,
     labels: Labels,
     seed: u64,
-) -> color_eyre::Result<Evaluation> {
-    let bar = progress::bar(clips.len(), "listening");
-    let heard = listen(onnx, clips, session, labels, seed, || bar.inc(1));
-    bar.finish_and_clear();
-    Ok(Evaluation::new(&heard?, session, labels, seed))
+}
+
+impl Judge<'_> {
+    fn evaluate(&self, clips: &[ClipFrames], session: SessionState, windows: bool) -> color_eyre::Result<Evaluation> {
+        let how = Listening {
+            session,
+            labels: self.labels,
+            seed: self.seed,
+            windows,
+        };
+        let bar = progress::bar(clips.len(), "listening");
+        let heard = listen(self.onnx, clips, how, || bar.inc(1));
+        bar.finish_and_clear();
+        let heard = heard?;
+        let mut evaluation = Evaluation::new(&heard, session, self.labels, self.seed).with_sexes(&heard, self.sexes);
+        evaluation.non_voice = listen_to_non_voice(self.onnx, self.seed)?;
+        Ok(evaluation)
+    }
+}
+
+/// Measures everything that a card holds, and writes it with its figures beside it.
+fn write_card(
+    path: &Path,
+    judge: &Judge<'_>,
+    clips: &[ClipFrames],
+    folder: &RunFolder,
+    short: &affekt_models::Card,
+) -> color_eyre::Result<()> {
+    let run = folder.run()?;
+    let is_home = |corpus: &str| run.corpora.iter().any(|own| own.name == corpus);
+    let mut by_corpus: BTreeMap<&str, Vec<ClipFrames>> = BTreeMap::new();
+    for clip in clips {
+        let group = if is_home(clip.clip.corpus) {
+            ""
+        } else {
+            clip.clip.corpus
+        };
+        by_corpus.entry(group).or_default().push(clip.clone());
+    }
+    let both = |clips: &[ClipFrames]| -> color_eyre::Result<Sessions> {
+        Ok(Sessions {
+            warm: judge.evaluate(clips, SessionState::Warm, true)?,
+            cold: judge.evaluate(clips, SessionState::Cold, false)?,
+        })
+    };
+    let home = by_corpus.remove("").unwrap_or_default();
+    ensure!(
+        !home.is_empty(),
+        "a card needs clips of the run's own corpora, of speakers that it has not seen: give them with --corpus"
+    );
+    let mut figures = Figures {
+        home: both(&home)?,
+        elsewhere: BTreeMap::new(),
+    };
+    for (corpus, clips) in by_corpus {
+        figures.elsewhere.insert(corpus.into(), both(&clips)?);
+    }
+    let text = card::markdown(short, &run, &folder.recipe()?, &folder.best()?, &figures);
+    let json = path.with_extension("json");
+    for (path, text) in [(path, text), (&json, serde_json::to_string_pretty(&figures)?)] {
+        std::fs::write(path, text).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(())
 }
 
 fn corpora_of(evaluation: &Evaluation) -> String {
@@ -289,9 +348,20 @@ pub fn table(evaluation: &Evaluation, by: Option<By>) -> String {
     for (corpus, uar) in &evaluation.uar_by_corpus {
         text += &format!("{:>18}  {uar:.3}\n", format!("UAR {corpus}"));
     }
+    text += &format!("{:>18}  {:.3}\n", "mean confidence", evaluation.confidence);
+    for (kind, confidence) in &evaluation.non_voice {
+        text += &format!("{:>18}  {confidence:.3}\n", format!("on {kind}"));
+    }
+    if let Some(windows) = &evaluation.windows {
+        text += &format!(
+            "{:>18}  UAR {:.3}, accuracy {:.3} ({} windows)\n",
+            "single windows", windows.uar, windows.accuracy, windows.clips
+        );
+    }
     let groups = match by {
         Some(By::Speaker) => &evaluation.by_speaker,
         Some(By::Corpus) => &evaluation.by_corpus,
+        Some(By::Sex) => &evaluation.by_sex,
         None => return text,
     };
     text += &format!("\n{:>24}  {:>6}  {:>6}  {:>8}\n", "", "clips", "UAR", "accuracy");

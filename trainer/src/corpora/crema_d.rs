@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use affekt_models::Emotion;
 
-use super::{Acted, Corpus, CorpusError, FileName, Layout, Votes};
+use super::{Acted, Corpus, CorpusError, FileName, Layout, SexOf, Votes};
 
 pub static CREMA_D: Corpus = Corpus {
     name: "crema-d",
@@ -20,6 +20,11 @@ pub static CREMA_D: Corpus = Corpus {
     labels: "ANG angry, DIS disgust, FEA fear, HAP happy, NEU neutral, SAD sad",
     layout: Layout::Names(read_name),
     read_votes,
+    sex: SexOf::Table {
+        file: "VideoDemographics.csv",
+        speaker: "ActorID",
+        sex: "Sex",
+    },
 };
 
 /// File with the counted votes of all raters.

@@ -2,7 +2,7 @@
 
 use affekt_models::Emotion;
 
-use super::{Acted, Corpus, FileName, Layout, Other, no_votes};
+use super::{Acted, Corpus, FileName, Layout, Other, Sex, SexOf, no_votes};
 
 pub static EMO_DB: Corpus = Corpus {
     name: "emo-db",
@@ -18,6 +18,7 @@ pub static EMO_DB: Corpus = Corpus {
     labels: "W angry, E disgust, A fear, F happy, N neutral, T sad; L boredom by --map",
     layout: Layout::Names(read_name),
     read_votes: no_votes,
+    sex: SexOf::Speaker(sex),
 };
 
 fn read_name(stem: &str, _folder: &str) -> FileName {
@@ -41,6 +42,15 @@ fn read_name(stem: &str, _folder: &str) -> FileName {
     FileName::Clip {
         speaker: stem[..2].into(),
         acted,
+    }
+}
+
+/// As the corpus's own page lists its speakers.
+fn sex(speaker: &str) -> Option<Sex> {
+    match speaker {
+        "03" | "10" | "11" | "12" | "15" => Some(Sex::Male),
+        "08" | "09" | "13" | "14" | "16" => Some(Sex::Female),
+        _ => None,
     }
 }
 

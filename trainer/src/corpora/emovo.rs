@@ -2,7 +2,7 @@
 
 use affekt_models::Emotion;
 
-use super::{Acted, Corpus, FileName, Layout, Other, no_votes};
+use super::{Acted, Corpus, FileName, Layout, Other, Sex, SexOf, no_votes};
 
 /// Three women and three men.
 const SPEAKERS: [&str; 6] = ["f1", "f2", "f3", "m1", "m2", "m3"];
@@ -21,6 +21,7 @@ pub static EMOVO: Corpus = Corpus {
     labels: "rab angry, dis disgust, pau fear, gio happy, neu neutral, tri sad; sor surprise by --map",
     layout: Layout::Names(read_name),
     read_votes: no_votes,
+    sex: SexOf::Speaker(|speaker| Sex::from_word(&speaker[..1])),
 };
 
 fn read_name(stem: &str, _folder: &str) -> FileName {

@@ -2,7 +2,7 @@
 
 use affekt_models::Emotion;
 
-use super::{Acted, Corpus, FileName, Layout, Other, no_votes};
+use super::{Acted, Corpus, FileName, Layout, Other, SexOf, no_votes};
 
 pub static NEMO: Corpus = Corpus {
     name: "nemo",
@@ -17,6 +17,7 @@ pub static NEMO: Corpus = Corpus {
     labels: "anger, fear, happiness, neutral, sadness; surprised by --map; it has no disgust",
     layout: Layout::Names(read_name),
     read_votes: no_votes,
+    sex: SexOf::Unknown,
 };
 
 fn read_name(stem: &str, _folder: &str) -> FileName {

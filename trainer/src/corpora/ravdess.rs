@@ -3,7 +3,7 @@
 
 use affekt_models::Emotion;
 
-use super::{Acted, Corpus, FileName, Layout, Other, no_votes};
+use super::{Acted, Corpus, FileName, Layout, Other, Sex, SexOf, no_votes};
 
 const ATTRIBUTION: &str = "S. R. Livingstone, F. A. Russo: The Ryerson Audio-Visual Database of Emotional Speech and \
                            Song (RAVDESS). PLoS ONE 13(5): e0196391, 2018";
@@ -25,6 +25,7 @@ pub static SPEECH: Corpus = Corpus {
     labels: "01 neutral, 03 happy, 04 sad, 05 angry, 06 fear, 07 disgust; 02 calm and 08 surprise by --map",
     layout: Layout::Names(|stem, _| read_name(stem, "01")),
     read_votes: no_votes,
+    sex: SexOf::Speaker(sex),
 };
 
 pub static SONG: Corpus = Corpus {
@@ -40,6 +41,7 @@ pub static SONG: Corpus = Corpus {
     labels: "01 neutral, 03 happy, 04 sad, 05 angry, 06 fear; 02 calm by --map",
     layout: Layout::Names(|stem, _| read_name(stem, "02")),
     read_votes: no_votes,
+    sex: SexOf::Speaker(sex),
 };
 
 fn read_name(stem: &str, wanted: &str) -> FileName {
@@ -74,6 +76,12 @@ fn read_name(stem: &str, wanted: &str) -> FileName {
         speaker: actor.into(),
         acted,
     }
+}
+
+/// Actors with odd numbers are men.
+fn sex(speaker: &str) -> Option<Sex> {
+    let number: u32 = speaker.parse().ok()?;
+    Some(if number % 2 == 1 { Sex::Male } else { Sex::Female })
 }
 
 #[cfg(test)]

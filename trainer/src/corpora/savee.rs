@@ -2,7 +2,7 @@
 
 use affekt_models::Emotion;
 
-use super::{Acted, Corpus, FileName, Layout, Other, no_votes};
+use super::{Acted, Corpus, FileName, Layout, Other, Sex, SexOf, no_votes};
 
 /// The four men.
 const SPEAKERS: [&str; 4] = ["DC", "JE", "JK", "KL"];
@@ -21,6 +21,7 @@ pub static SAVEE: Corpus = Corpus {
     labels: "a angry, d disgust, f fear, h happy, n neutral, sa sad; su surprise by --map",
     layout: Layout::Names(read_name),
     read_votes: no_votes,
+    sex: SexOf::Speaker(|_| Some(Sex::Male)),
 };
 
 fn read_name(stem: &str, folder: &str) -> FileName {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use affekt_models::{EMOTIONS, Emotion};
 
-use super::{Acted, Corpus, CorpusError, Layout, Listing, Mapping, Other, is_audio, no_votes};
+use super::{Acted, Corpus, CorpusError, Layout, Listing, Mapping, Other, SexOf, is_audio, no_votes};
 
 pub static TABLE: Corpus = Corpus {
     name: "csv",
@@ -20,6 +20,7 @@ pub static TABLE: Corpus = Corpus {
     labels: "angry, disgust, fear, happy, neutral, sad; calm, surprise and boredom by --map",
     layout: Layout::Table,
     read_votes: no_votes,
+    sex: SexOf::Unknown,
 };
 
 /// Reads the table into `listing`.

@@ -2,7 +2,7 @@
 
 use affekt_models::Emotion;
 
-use super::{Acted, Corpus, FileName, Layout, Other, no_votes};
+use super::{Acted, Corpus, FileName, Layout, Other, Sex, SexOf, no_votes};
 
 pub static TESS: Corpus = Corpus {
     name: "tess",
@@ -18,6 +18,7 @@ pub static TESS: Corpus = Corpus {
     labels: "angry, disgust, fear, happy, neutral, sad; ps (pleasant surprise) by --map",
     layout: Layout::Names(read_name),
     read_votes: no_votes,
+    sex: SexOf::Speaker(|_| Some(Sex::Female)),
 };
 
 fn read_name(stem: &str, _folder: &str) -> FileName {
