@@ -61,9 +61,19 @@ pub struct Heard {
     pub probabilities: [f32; 6],
     /// Whether there was a voiced window.
     pub voiced: bool,
-    /// Probabilities of every voiced window, where they were asked for.
+    /// Every voiced window, where they were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub windows: Vec<[f32; 6]>,
+    pub windows: Vec<HeardWindow>,
+}
+
+/// What a model said of one window.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeardWindow {
+    /// Its end, in seconds from the clip's start.
+    pub end_s: f32,
+    /// Calibrated probabilities in output order.
+    pub probabilities: [f32; 6],
 }
 
 /// Figures of a model over clips.
@@ -289,7 +299,7 @@ fn windows(heard: &[Heard]) -> Option<Summary> {
     let all: Vec<Scored> = heard
         .iter()
         .filter_map(|heard| Some((heard, Emotion::from_name(&heard.emotion)?)))
-        .flat_map(|(heard, emotion)| heard.windows.iter().map(move |window| (*window, emotion)))
+        .flat_map(|(heard, emotion)| heard.windows.iter().map(move |window| (window.probabilities, emotion)))
         .collect();
     (!all.is_empty()).then(|| summary(&all))
 }
@@ -406,8 +416,8 @@ struct Said {
     probabilities: [f32; 6],
     /// Whether there was one.
     voiced: bool,
-    /// Probabilities of all voiced windows, where they were asked for.
-    windows: Vec<[f32; 6]>,
+    /// All voiced windows, where they were asked for.
+    windows: Vec<HeardWindow>,
 }
 
 /// Streams one clip through the model, which runs on `every` voiced window, or once.
@@ -435,7 +445,10 @@ fn hear(
             && (window.voiced || last.is_none())
         {
             if every && window.voiced {
-                windows.push(model.run(window.features)?.probabilities);
+                windows.push(HeardWindow {
+                    end_s: (index + 1) as f32 * spec.hop_s(),
+                    probabilities: model.run(window.features)?.probabilities,
+                });
             }
             last = Some((window.features.to_vec(), window.voiced));
         }
@@ -443,7 +456,7 @@ fn hear(
     match last {
         Some((features, voiced)) => {
             let probabilities = match windows.last() {
-                Some(probabilities) => *probabilities,
+                Some(window) => window.probabilities,
                 None => model.run(&features)?.probabilities,
             };
             Ok(Said {

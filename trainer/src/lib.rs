@@ -15,6 +15,7 @@ pub mod date;
 pub mod evaluation;
 pub mod export;
 mod flex;
+pub mod listening;
 mod lstm;
 pub mod memory;
 pub mod metrics;

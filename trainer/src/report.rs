@@ -134,7 +134,7 @@ fn groups<'a>(what: &str, groups: impl Iterator<Item = (&'a String, &'a Summary)
     format!("<table><tr><th>{what}<th>clips<th>UAR<th>accuracy{rows}</table>")
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
@@ -249,11 +249,12 @@ fn place_y(share: f64) -> f64 {
     SIZE - MARGIN - PANEL * share
 }
 
-const INK: &str = "#1d2127";
+pub(crate) const INK: &str = "#1d2127";
 const BLUE: &str = "#0072b2";
 const GREY: &str = "#a8b0b8";
 
-fn colour(emotion: affekt_models::Emotion) -> String {
+/// An emotion's colour as SVG writes it.
+pub(crate) fn colour(emotion: affekt_models::Emotion) -> String {
     let [red, green, blue] = emotion.color();
     format!("#{red:02x}{green:02x}{blue:02x}")
 }

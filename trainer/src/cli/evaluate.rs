@@ -7,7 +7,8 @@ use affekt_models::{MAX_MODEL_BYTES, Model};
 use affekt_trainer::card::{self, Figures, Sessions};
 use affekt_trainer::clips::{ClipFrames, load};
 use affekt_trainer::corpora::{Clip, Sex};
-use affekt_trainer::evaluation::{Evaluation, Listening, SessionState, listen, listen_to_non_voice};
+use affekt_trainer::evaluation::{Evaluation, Heard, Listening, SessionState, listen, listen_to_non_voice};
+use affekt_trainer::listening;
 use affekt_trainer::recipe::Labels;
 use affekt_trainer::report::{html, pictures};
 use affekt_trainer::run_folder::{RunFolder, RunRecord};
@@ -54,7 +55,8 @@ pub struct Arguments {
     /// Writes figures, tables and pictures as one HTML page.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Writes the pictures as SVG: confusion, recall, reliability, risk against coverage, speakers.
+    /// Writes the pictures as SVG: confusion, recall, reliability, risk against coverage, speakers; with --windows also
+    /// sixteen clips, window by window.
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
     /// Writes a model card (Markdown), and its figures beside it (JSON): warm and cold sessions; speakers of the run's
@@ -161,7 +163,7 @@ impl Arguments {
         if let (Some(path), Some(folder)) = (&self.card, &folder) {
             write_card(path, &judge, &loaded.clips, folder, &contract.card)?;
         }
-        let evaluation = judge.evaluate(&loaded.clips, self.session.into(), self.windows)?;
+        let (evaluation, heard) = judge.evaluate(&loaded.clips, self.session.into(), self.windows)?;
         let name = self.model.file_stem().unwrap_or_default().to_string_lossy();
         if let Some(path) = &self.html {
             let page = html(&format!("{name} on {}", corpora_of(&evaluation)), &evaluation);
@@ -170,7 +172,8 @@ impl Arguments {
         if let Some(folder) = &self.plots {
             let cannot = || format!("{} cannot be written", folder.display());
             std::fs::create_dir_all(folder).wrap_err_with(cannot)?;
-            for (name, picture) in pictures(&evaluation) {
+            let listening = self.windows.then(|| ("listening", listening::picture(&heard)));
+            for (name, picture) in pictures(&evaluation).into_iter().chain(listening) {
                 std::fs::write(folder.join(format!("{name}.svg")), picture).wrap_err_with(cannot)?;
             }
         }
@@ -192,7 +195,12 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn evaluate(&self, clips: &[ClipFrames], session: SessionState, windows: bool) -> color_eyre::Result<Evaluation> {
+    fn evaluate(
+        &self,
+        clips: &[ClipFrames],
+        session: SessionState,
+        windows: bool,
+    ) -> color_eyre::Result<(Evaluation, Vec<Heard>)> {
         let how = Listening {
             session,
             labels: self.labels,
@@ -205,7 +213,7 @@ impl Judge<'_> {
         let heard = heard?;
         let mut evaluation = Evaluation::new(&heard, session, self.labels, self.seed).with_sexes(&heard, self.sexes);
         evaluation.non_voice = listen_to_non_voice(self.onnx, self.seed)?;
-        Ok(evaluation)
+        Ok((evaluation, heard))
     }
 }
 
@@ -230,8 +238,8 @@ fn write_card(
     }
     let both = |clips: &[ClipFrames]| -> color_eyre::Result<Sessions> {
         Ok(Sessions {
-            warm: judge.evaluate(clips, SessionState::Warm, true)?,
-            cold: judge.evaluate(clips, SessionState::Cold, false)?,
+            warm: judge.evaluate(clips, SessionState::Warm, true)?.0,
+            cold: judge.evaluate(clips, SessionState::Cold, false)?.0,
         })
     };
     let home = by_corpus.remove("").unwrap_or_default();
