@@ -1,6 +1,7 @@
 //! One model loaded into one runtime.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -25,7 +26,11 @@ const REWRITES_PER_NODE: usize = 6;
 pub(crate) enum Engine {
     OnnxRuntime(Session),
     Tract {
-        plan: Arc<TypedSimplePlan>,
+        /// For windows of any length.
+        any: Arc<TypedSimplePlan>,
+        /// For those of full length, which are nearly all of a session: known sizes make the convolutions faster.
+        full: Arc<TypedSimplePlan>,
+        full_frames: usize,
         /// Places of the outputs among the graph's.
         probabilities: usize,
         logits: usize,
@@ -63,10 +68,13 @@ impl Engine {
                 })
             }
             Self::Tract {
-                plan,
+                any,
+                full,
+                full_frames,
                 probabilities,
                 logits,
             } => {
+                let plan = if shape[1] == *full_frames { full } else { any };
                 let window = Tensor::from_shape(&shape, features).map_err(|error| chain(&error))?;
                 let outputs = plan.run(tvec!(window.into())).map_err(|error| chain(&error))?;
                 let six = |name: &str, index: usize| {
@@ -116,8 +124,13 @@ fn tract(proto: &pb::ModelProto, contract: &Contract) -> TractResult<Engine> {
     // Graphs exist that the optimiser rewrites for ever.
     let rewrites = MIN_REWRITES + REWRITES_PER_NODE * model.nodes().len();
     Optimizer::declutter().stopping_at(rewrites).optimize(&mut model)?;
-    model.optimize_with_session(&mut Optimizer::codegen().stopping_at(rewrites).session())?;
     let longest = SymbolValues::default().with(&frames, contract.window_frames as i64);
+    let full_length = HashMap::from([(frames.clone(), contract.window_frames.to_dim())]);
+    let mut full = model.set_symbols(&full_length)?;
+    Optimizer::declutter().stopping_at(rewrites).optimize(&mut full)?;
+    for model in [&mut model, &mut full] {
+        model.optimize_with_session(&mut Optimizer::codegen().stopping_at(rewrites).session())?;
+    }
     for node in model.nodes() {
         for output in &node.outputs {
             let dims = output.fact.shape.eval_to_usize(&longest)?;
@@ -132,9 +145,10 @@ fn tract(proto: &pb::ModelProto, contract: &Contract) -> TractResult<Engine> {
             }
         }
     }
-    let plan = model.into_runnable()?;
     Ok(Engine::Tract {
-        plan,
+        any: model.into_runnable()?,
+        full: full.into_runnable()?,
+        full_frames: contract.window_frames,
         probabilities: place(PROBABILITIES)?,
         logits: place(LOGITS)?,
     })

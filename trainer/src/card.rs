@@ -140,6 +140,7 @@ Windows of up to {window:.1} s.
 affekt-trainer train --recipe recipe.toml{arguments} --seed {seed} --threads {threads} --out RUN
 affekt-trainer export --run RUN --out affekt.onnx
 affekt-trainer evaluate --model affekt.onnx --run RUN{arguments}{others} --card affekt.md
+affekt-trainer export --run RUN --out affekt.onnx --evaluation affekt.json
 ```
 
 The same seed, number of threads and processor family give the same weights. `recipe.toml` is:

@@ -1,9 +1,9 @@
 //! `affekt-trainer export`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use affekt_models::{Contract, Model};
-use affekt_trainer::card::{Identity, short};
+use affekt_trainer::card::{Figures, Identity, short};
 use affekt_trainer::evaluation::Evaluation;
 use affekt_trainer::export::to_onnx;
 use affekt_trainer::run_folder::RunFolder;
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Licence of the model.
     #[arg(long, default_value = "MIT OR Apache-2.0")]
     licence: String,
-    /// Figures to carry along: what `evaluate --json` printed for this run; repeatable.
+    /// Figures to carry along: what `evaluate --card` wrote beside the card, or `evaluate --json` printed; repeatable.
     #[arg(long = "evaluation", value_name = "FILE")]
     evaluations: Vec<PathBuf>,
 }
@@ -40,16 +40,10 @@ impl Arguments {
         let folder = RunFolder::open(&self.run)?;
         let (run, recipe) = (folder.run()?, folder.recipe()?);
         let (network, best) = folder.load_best(&Device::flex())?;
-        let evaluations = self
-            .evaluations
-            .iter()
-            .map(|path| {
-                let text =
-                    std::fs::read_to_string(path).wrap_err_with(|| format!("{} cannot be read", path.display()))?;
-                serde_json::from_str(&text)
-                    .wrap_err_with(|| format!("{} is not what `evaluate --json` prints", path.display()))
-            })
-            .collect::<color_eyre::Result<Vec<Evaluation>>>()?;
+        let mut evaluations = Vec::new();
+        for path in &self.evaluations {
+            evaluations.extend(read_figures(path)?);
+        }
         let identity = Identity {
             name: self.name,
             version: self.model_version,
@@ -73,4 +67,19 @@ impl Arguments {
         );
         Ok(())
     }
+}
+
+/// The figures of one file, in either form.
+fn read_figures(path: &Path) -> color_eyre::Result<Vec<Evaluation>> {
+    let text = std::fs::read_to_string(path).wrap_err_with(|| format!("{} cannot be read", path.display()))?;
+    if let Ok(figures) = serde_json::from_str::<Figures>(&text) {
+        return Ok(vec![figures.home.warm, figures.home.cold]);
+    }
+    let evaluation = serde_json::from_str(&text);
+    Ok(vec![evaluation.wrap_err_with(|| {
+        format!(
+            "{} holds no figures: give what `evaluate --card` or `--json` made",
+            path.display()
+        )
+    })?])
 }
