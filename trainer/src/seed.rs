@@ -30,6 +30,8 @@ pub enum Purpose {
     Tuning = 11,
     /// Sounds that are no voice.
     NonVoice = 12,
+    /// Rooms and noise that a model is measured under.
+    Condition = 20,
 }
 
 /// The stream of a purpose, told apart by two numbers.

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use affekt_features::FeatureSpec;
 use affekt_models::{MAX_MODEL_BYTES, Model};
 use affekt_trainer::card;
 use affekt_trainer::clips::{ClipFrames, load};
+use affekt_trainer::condition::Condition;
 use affekt_trainer::corpora::Clip;
-use affekt_trainer::evaluation::{Evaluation, SessionState, listen};
+use affekt_trainer::evaluation::{ConditionFigures, Evaluation, SessionState, listen};
 use affekt_trainer::recipe::Labels;
 use affekt_trainer::report::{html, pictures};
 use affekt_trainer::run_folder::{RunFolder, RunRecord};
@@ -39,6 +41,10 @@ pub struct Arguments {
     /// What a clip counts as: what was acted, or what most listeners heard. Figures of the two are not comparable.
     #[arg(long, value_enum, default_value_t = LabelKind::Acted)]
     labels: LabelKind,
+    /// Measures the clips also as they would be with another level (gain=DB), over a telephone (telephone), with pink
+    /// noise below the speaker's voice (noise=DB) or in a room (room=SECONDS); repeatable.
+    #[arg(long = "condition", value_name = "NAME=VALUE")]
+    conditions: Vec<Condition>,
     /// Adds a table by speaker or corpus.
     #[arg(long, value_enum)]
     by: Option<By>,
@@ -146,7 +152,8 @@ impl Arguments {
         );
 
         let measure = |session| measure(&onnx, &loaded.clips, session, labels, self.seed);
-        let evaluation = measure(self.session.into())?;
+        let mut evaluation = measure(self.session.into())?;
+        evaluation.conditions = self.under_conditions(&onnx, &loaded.clips, &contract.features)?;
         if let (Some(path), Some(folder)) = (&self.card, &folder) {
             let other = match evaluation.session {
                 SessionState::Warm => SessionState::Cold,
@@ -176,9 +183,26 @@ impl Arguments {
         if self.json {
             println!("{}", serde_json::to_string(&evaluation)?);
         } else {
-            print!("{}", table(&evaluation, self.by));
+            print!("{}{}", table(&evaluation, self.by), conditions_table(&evaluation));
         }
         Ok(())
+    }
+
+    /// Figures under each of the conditions, sessions as without them.
+    fn under_conditions(
+        &self,
+        onnx: &[u8],
+        clips: &[ClipFrames],
+        spec: &FeatureSpec,
+    ) -> color_eyre::Result<Vec<ConditionFigures>> {
+        let under = |condition: &Condition| {
+            let bar = progress::bar(clips.len(), "altering");
+            let altered = condition.apply(clips, spec, self.seed, || bar.inc(1));
+            bar.finish_and_clear();
+            let evaluation = measure(onnx, &altered?, self.session.into(), self.labels.into(), self.seed)?;
+            Ok(ConditionFigures::new(*condition, &evaluation.metrics))
+        };
+        self.conditions.iter().map(under).collect()
     }
 }
 
@@ -299,6 +323,38 @@ pub fn table(evaluation: &Evaluation, by: Option<By>) -> String {
         text += &format!(
             "{name:>24}  {:>6}  {:>6.3}  {:>8.3}\n",
             summary.clips, summary.uar, summary.accuracy
+        );
+    }
+    text
+}
+
+/// The figures under conditions as text, beside those without; empty without conditions.
+fn conditions_table(evaluation: &Evaluation) -> String {
+    if evaluation.conditions.is_empty() {
+        return String::new();
+    }
+    let clean = &evaluation.metrics;
+    let mut text = format!(
+        "\n{:>18}  {:>6}  {:>10}  {:>8}  {:>17}\n{:>18}  {:>6.3}  {:>10}  {:>8.3}  {:>17.3}\n",
+        "condition",
+        "UAR",
+        "difference",
+        "accuracy",
+        "calibration error",
+        "none",
+        clean.uar,
+        "",
+        clean.accuracy,
+        clean.ece
+    );
+    for figures in &evaluation.conditions {
+        text += &format!(
+            "{:>18}  {:>6.3}  {:>+10.3}  {:>8.3}  {:>17.3}\n",
+            figures.condition,
+            figures.uar,
+            figures.uar - clean.uar,
+            figures.accuracy,
+            figures.ece
         );
     }
     text
