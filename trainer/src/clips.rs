@@ -25,6 +25,8 @@ pub struct ClipFrames {
     pub content: u64,
     /// Share of the samples at full scale.
     pub clipped: f32,
+    /// 0 for a recording as it is; the number of an altered copy of it (see [`crate::copies`]).
+    pub copy: usize,
 }
 
 impl ClipFrames {
@@ -154,6 +156,7 @@ fn analyse(clip: Clip, spec: &FeatureSpec, extractors: &Extractors) -> Result<Cl
         totals,
         content,
         clipped: clipped(&recording),
+        copy: 0,
     })
 }
 

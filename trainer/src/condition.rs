@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use affekt_features::recording::{Recording, RecordingError};
-use affekt_features::{FeatureError, FeatureSpec};
+use affekt_features::FeatureSpec;
+use affekt_features::recording::Recording;
 use rayon::prelude::*;
 
 use crate::clips::{ClipFrames, Extractors};
 use crate::samples::session_of;
 use crate::seed::{Purpose, stream, text_key};
-use crate::waveform::level::Voiced;
-use crate::waveform::{Waveform, band_limit, gain, noise, room};
+use crate::waveform::level::session_powers;
+use crate::waveform::{Waveform, WaveformError, band_limit, gain, noise, room};
 
 /// Band of a telephone, in Hz (ITU-T G.712).
 const TELEPHONE_HZ: (f64, f64) = (300.0, 3_400.0);
@@ -45,17 +45,6 @@ pub enum ConditionError {
     /// The value is out of range.
     #[error("the condition {0} is out of range: use {1}")]
     Value(String, &'static str),
-}
-
-/// Why clips cannot be heard under a condition.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// A recording is not there any more.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
-    /// The features cannot be computed.
-    #[error(transparent)]
-    Features(#[from] FeatureError),
 }
 
 impl FromStr for Condition {
@@ -102,9 +91,9 @@ impl Condition {
         spec: &FeatureSpec,
         seed: u64,
         on_clip: impl Fn() + Sync,
-    ) -> Result<Vec<ClipFrames>, ApplyError> {
+    ) -> Result<Vec<ClipFrames>, WaveformError> {
         let powers = match self {
-            Self::Noise(_) => voiced_powers(clips, spec)?,
+            Self::Noise(_) => session_powers(clips, spec)?,
             _ => BTreeMap::new(),
         };
         let extractors = Extractors::default();
@@ -138,30 +127,6 @@ impl Condition {
         };
         clips.par_iter().map(one).collect()
     }
-}
-
-/// Mean power of each session's voice.
-fn voiced_powers<'a>(
-    clips: &'a [ClipFrames],
-    spec: &FeatureSpec,
-) -> Result<BTreeMap<(&'a str, &'a str), f64>, ApplyError> {
-    let own: Result<Vec<Voiced>, ApplyError> = clips
-        .par_iter()
-        .map(|clip| {
-            let waveform = Waveform::of(&Recording::read(&clip.clip.path)?);
-            Ok(Voiced::of(&waveform, &clip.voiced, spec))
-        })
-        .collect();
-    let mut all: BTreeMap<_, Voiced> = BTreeMap::new();
-    // Added in the order of the clips, so that the sums do not depend on the threads.
-    for (clip, own) in clips.iter().zip(own?) {
-        let sum = all.entry(session_of(clip)).or_default();
-        *sum = sum.and(own);
-    }
-    Ok(all
-        .into_iter()
-        .map(|(session, voiced)| (session, voiced.power()))
-        .collect())
 }
 
 #[cfg(test)]

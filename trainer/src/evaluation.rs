@@ -14,7 +14,7 @@ use crate::clips::{ClipFrames, add_totals, no_totals};
 use crate::condition::Condition;
 use crate::metrics::{Bin, Metrics, most_probable, reliability};
 use crate::recipe::Labels;
-use crate::samples::session_of;
+use crate::samples::{SessionKey, session_of};
 use crate::seed::{Purpose, stream, text_key};
 use crate::targets::label;
 
@@ -159,7 +159,7 @@ pub fn listen(
     on_clip: impl Fn() + Sync,
 ) -> Result<Vec<Heard>, EvaluationError> {
     let contract = Model::from_bytes(onnx)?.contract().clone();
-    let mut sessions: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    let mut sessions: BTreeMap<SessionKey<'_>, Vec<usize>> = BTreeMap::new();
     for (place, clip) in clips.iter().enumerate() {
         sessions.entry(session_of(clip)).or_default().push(place);
     }

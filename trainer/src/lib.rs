@@ -10,6 +10,7 @@ pub mod card;
 pub mod clips;
 pub mod condition;
 mod convolution;
+pub mod copies;
 pub mod corpora;
 pub mod dataset;
 pub mod date;

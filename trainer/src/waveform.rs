@@ -1,15 +1,33 @@
 //! Recordings as another room, microphone or level would have given them: what is done to the samples themselves.
 
 pub mod band_limit;
+pub mod equaliser;
+pub mod formants;
 pub mod gain;
 pub mod level;
 pub mod noise;
+pub mod pitch_shift;
+pub mod recipe;
 pub mod room;
+pub mod situation;
+pub mod time_stretch;
 
-use affekt_features::recording::Recording;
+use affekt_features::FeatureError;
+use affekt_features::recording::{Recording, RecordingError};
 
 /// Loudest sample that is taken in, 80 dB over full scale: what the plugin's front end limits samples to.
 const LOUDEST: f32 = 1e4;
+
+/// Why recordings cannot be heard altered.
+#[derive(Debug, thiserror::Error)]
+pub enum WaveformError {
+    /// A recording is not there any more.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The features cannot be computed.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+}
 
 /// One channel of samples; full scale is ±1, and all are finite.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,8 +1,14 @@
 //! How loud the voice in a recording is.
 
-use affekt_features::FeatureSpec;
+use std::collections::BTreeMap;
 
-use super::Waveform;
+use affekt_features::FeatureSpec;
+use affekt_features::recording::Recording;
+use rayon::prelude::*;
+
+use super::{Waveform, WaveformError};
+use crate::clips::ClipFrames;
+use crate::samples::{SessionKey, session_of};
 
 /// Energy of voice and how many samples it lasted.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -41,6 +47,30 @@ impl Voiced {
     pub fn power(self) -> f64 {
         self.energy / self.samples.max(1) as f64
     }
+}
+
+/// Mean power of the voice in each session of `clips`, whose recordings are read again.
+pub fn session_powers<'a>(
+    clips: &'a [ClipFrames],
+    spec: &FeatureSpec,
+) -> Result<BTreeMap<SessionKey<'a>, f64>, WaveformError> {
+    let own: Result<Vec<Voiced>, WaveformError> = clips
+        .par_iter()
+        .map(|clip| {
+            let waveform = Waveform::of(&Recording::read(&clip.clip.path)?);
+            Ok(Voiced::of(&waveform, &clip.voiced, spec))
+        })
+        .collect();
+    let mut all: BTreeMap<_, Voiced> = BTreeMap::new();
+    // Added in the order of the clips, so that the sums do not depend on the threads.
+    for (clip, own) in clips.iter().zip(own?) {
+        let sum = all.entry(session_of(clip)).or_default();
+        *sum = sum.and(own);
+    }
+    Ok(all
+        .into_iter()
+        .map(|(session, voiced)| (session, voiced.power()))
+        .collect())
 }
 
 #[cfg(test)]
