@@ -455,6 +455,7 @@ mod tests {
             totals,
             content: 0,
             clipped: 0.0,
+            copy: 0,
         }
     }
 

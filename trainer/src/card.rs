@@ -110,6 +110,7 @@ session has heard {session_s:.0} s of the speaker's other clips, as in the plugi
 has heard nothing, as when playback starts. {windows}
 
 {groups}
+{conditions}
 {elsewhere}
 Acted emotion in rows, heard emotion in columns, warm:
 
@@ -168,6 +169,7 @@ The same seed, number of threads and processor family give the same weights. `re
         session_s = WARM_SESSION_S,
         windows = windows(warm),
         groups = groups(warm),
+        conditions = conditions(&figures.home),
         elsewhere = elsewhere(figures),
         table = warm.metrics.table(),
         reliability = reliability(warm),
@@ -219,6 +221,28 @@ fn groups(evaluation: &Evaluation) -> String {
     let mut text = "| warm | clips | UAR | accuracy |\n|---|---|---|---|\n".to_string();
     for (name, own) in evaluation.by_corpus.iter().chain(&evaluation.by_sex) {
         text += &format!("| {name} | {} | {:.3} | {:.3} |\n", own.clips, own.uar, own.accuracy);
+    }
+    text
+}
+
+/// Figures of the same clips as other recordings would have given them.
+fn conditions(sessions: &Sessions) -> String {
+    let (warm, cold) = (&sessions.warm, &sessions.cold);
+    if warm.conditions.is_empty() {
+        return String::new();
+    }
+    let mut text = "The same clips as other recordings would have given them, the whole session alike:\n\n\
+                    | condition | warm UAR (difference) | cold UAR (difference) |\n|---|---|---|\n"
+        .to_string();
+    for (own, other) in warm.conditions.iter().zip(&cold.conditions) {
+        text += &format!(
+            "| `{}` | {:.3} ({:+.3}) | {:.3} ({:+.3}) |\n",
+            own.condition,
+            own.uar,
+            own.uar - warm.metrics.uar,
+            other.uar,
+            other.uar - cold.metrics.uar
+        );
     }
     text
 }

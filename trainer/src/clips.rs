@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use affekt_features::recording::Recording;
 use affekt_features::{Extractor, FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, SessionTotals};
@@ -25,6 +25,8 @@ pub struct ClipFrames {
     pub content: u64,
     /// Share of the samples at full scale.
     pub clipped: f32,
+    /// 0 for a recording as it is; the number of an altered copy of it (see [`crate::copies`]).
+    pub copy: usize,
 }
 
 impl ClipFrames {
@@ -80,7 +82,7 @@ pub struct LoadedClips {
 /// recordings that occur more than once (all of them when their labels or speakers disagree, else all but the first).
 pub fn load(clips: Vec<Clip>, spec: &FeatureSpec, on_clip: impl Fn() + Sync) -> Result<LoadedClips, FeatureError> {
     spec.validate()?;
-    let extractors = Mutex::new(HashMap::new());
+    let extractors = Extractors::default();
     let analysed: Vec<Result<ClipFrames, Dropped>> = clips
         .into_par_iter()
         .map(|clip| {
@@ -102,8 +104,31 @@ pub fn load(clips: Vec<Clip>, spec: &FeatureSpec, on_clip: impl Fn() + Sync) -> 
     Ok(LoadedClips { clips, dropped })
 }
 
-/// Extractors that are not in use, by sample rate.
-type Extractors = Mutex<HashMap<u32, Vec<Extractor>>>;
+/// Extractors to be used again, by sample rate: making one takes as long as analysing a short clip.
+#[derive(Default)]
+pub struct Extractors {
+    idle: Mutex<HashMap<u32, Vec<Extractor>>>,
+}
+
+impl Extractors {
+    /// Streams a recording through one of them, from its reset state; see [`frames`].
+    pub fn frames(&self, spec: &FeatureSpec, recording: &Recording) -> Result<Analysis, FeatureError> {
+        let rate = recording.sample_rate_hz;
+        let idle = self.idle().get_mut(&rate).and_then(Vec::pop);
+        let mut extractor = match idle {
+            Some(extractor) => extractor,
+            None => Extractor::new(spec, f64::from(rate))?,
+        };
+        extractor.reset();
+        let analysis = frames(&mut extractor, spec, recording);
+        self.idle().entry(rate).or_default().push(extractor);
+        Ok(analysis)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, HashMap<u32, Vec<Extractor>>> {
+        self.idle.lock().expect("no holder panics")
+    }
+}
 
 fn analyse(clip: Clip, spec: &FeatureSpec, extractors: &Extractors) -> Result<ClipFrames, Dropped> {
     let drop = |reason: String| Dropped {
@@ -112,20 +137,9 @@ fn analyse(clip: Clip, spec: &FeatureSpec, extractors: &Extractors) -> Result<Cl
     };
     let recording = Recording::read(&clip.path).map_err(|error| drop(error.to_string()))?;
     let content = content_key(&recording);
-    let rate = recording.sample_rate_hz;
-    let idle = extractors
-        .lock()
-        .expect("no holder panics")
-        .get_mut(&rate)
-        .and_then(Vec::pop);
-    let mut extractor = match idle {
-        Some(extractor) => extractor,
-        None => Extractor::new(spec, f64::from(rate)).map_err(|error| drop(error.to_string()))?,
-    };
-    extractor.reset();
-    let (bands_db, voiced, totals) = frames(&mut extractor, spec, &recording);
-    let mut idle = extractors.lock().expect("no holder panics");
-    idle.entry(rate).or_default().push(extractor);
+    let (bands_db, voiced, totals) = extractors
+        .frames(spec, &recording)
+        .map_err(|error| drop(error.to_string()))?;
     if totals.frames == 0 {
         return Err(drop("no voice in it".into()));
     }
@@ -142,15 +156,15 @@ fn analyse(clip: Clip, spec: &FeatureSpec, extractors: &Extractors) -> Result<Cl
         totals,
         content,
         clipped: clipped(&recording),
+        copy: 0,
     })
 }
 
-/// Streams a recording through the extractor: bands `[frames, mel_bands]`, voice flags, sum of the voiced frames.
-pub fn frames(
-    extractor: &mut Extractor,
-    spec: &FeatureSpec,
-    recording: &Recording,
-) -> (Vec<f32>, Vec<bool>, SessionTotals) {
+/// Bands `[frames, mel_bands]` in dB, voice flags, sum of the voiced frames.
+pub type Analysis = (Vec<f32>, Vec<bool>, SessionTotals);
+
+/// Streams a recording through the extractor.
+pub fn frames(extractor: &mut Extractor, spec: &FeatureSpec, recording: &Recording) -> Analysis {
     let mut bands_db = Vec::new();
     let mut voiced = Vec::new();
     let mut totals = no_totals(spec);

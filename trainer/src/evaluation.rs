@@ -12,11 +12,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::clips::{ClipFrames, add_totals, no_totals};
+use crate::condition::Condition;
 use crate::corpora::Sex;
 use crate::metrics::{Bin, Metrics, most_probable, reliability};
 use crate::non_voice::{self, KINDS};
 use crate::recipe::Labels;
-use crate::samples::session_of;
+use crate::samples::{SessionKey, session_of};
 use crate::seed::{Purpose, stream, text_key};
 use crate::targets::label;
 
@@ -127,6 +128,35 @@ pub struct Evaluation {
     /// Mean risk over all coverages.
     #[serde(default)]
     pub mean_risk: f64,
+    /// Figures of the same clips as other rooms, microphones and levels would have given them, where asked for.
+    #[serde(default)]
+    pub conditions: Vec<ConditionFigures>,
+}
+
+/// Few figures under a [`Condition`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionFigures {
+    /// The condition, as it was asked for: `noise=10`.
+    pub condition: String,
+    /// Unweighted average recall over the emotions that occur.
+    pub uar: f64,
+    /// Share of the clips that are right.
+    pub accuracy: f64,
+    /// Expected calibration error.
+    pub ece: f64,
+}
+
+impl ConditionFigures {
+    /// Those of `metrics`.
+    pub fn new(condition: Condition, metrics: &Metrics) -> Self {
+        Self {
+            condition: condition.to_string(),
+            uar: metrics.uar,
+            accuracy: metrics.accuracy,
+            ece: metrics.ece,
+        }
+    }
 }
 
 /// Few figures over some of the clips.
@@ -177,7 +207,7 @@ pub fn listen(
         session, labels, seed, ..
     } = how;
     let contract = Model::from_bytes(onnx)?.contract().clone();
-    let mut sessions: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    let mut sessions: BTreeMap<SessionKey<'_>, Vec<usize>> = BTreeMap::new();
     for (place, clip) in clips.iter().enumerate() {
         sessions.entry(session_of(clip)).or_default().push(place);
     }
@@ -264,6 +294,7 @@ impl Evaluation {
             reliability: reliability(&all),
             risk_coverage,
             mean_risk,
+            conditions: Vec::new(),
             metrics,
             by_sex: BTreeMap::new(),
             confidence: mean(

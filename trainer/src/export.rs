@@ -438,6 +438,7 @@ mod tests {
             totals,
             content: 0,
             clipped: 0.0,
+            copy: 0,
         }
     }
 

@@ -123,6 +123,7 @@ pub fn sounds(count: usize, spec: &FeatureSpec, seed: u64) -> Result<Vec<ClipFra
             totals,
             content: content_key(&recording),
             clipped: 0.0,
+            copy: 0,
         })
     };
     (0..count).into_par_iter().map(one).collect()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::augmentation::AugmentationRecipe;
+pub use crate::waveform::recipe::WaveformRecipe;
 
 /// The design card's recipe, `recipes/cnn-lstm.toml`.
 pub const DEFAULT_RECIPE: &str = include_str!("../recipes/cnn-lstm.toml");
@@ -24,6 +25,9 @@ pub struct Recipe {
     pub training: TrainingRecipe,
     /// How windows and sessions are drawn from the clips.
     pub sampling: SamplingRecipe,
+    /// How altered copies of the clips are made before training.
+    #[serde(default)]
+    pub waveform: WaveformRecipe,
     /// How clips are varied while training.
     #[serde(default)]
     pub augmentation: AugmentationRecipe,
@@ -407,6 +411,7 @@ impl Recipe {
             whole("sampling.repeat", *repeat, 1, 100)?;
         }
         real("sampling.non_voice", sampling.non_voice, 0.0, 1.0)?;
+        self.waveform.check()?;
         self.augmentation.check()?;
         real("split.validation", split.validation, 0.0, 0.5)?;
         real("split.test", split.test, 0.0, 0.5)?;

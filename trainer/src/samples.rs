@@ -1,6 +1,6 @@
 //! From clips to network inputs: which frames, after which session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use affekt_features::{Dct, FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, Session, SessionTotals};
 use affekt_models::Emotion;
@@ -50,10 +50,12 @@ pub struct Sampler<'a> {
     window: &'a WindowRecipe,
     recipe: &'a SamplingRecipe,
     augmentation: &'a AugmentationRecipe,
-    /// Places of the clips that are voices, and of the sounds that are none.
+    /// Places of the clips that are voices, without altered copies, and of the sounds that are none.
     voices: Vec<usize>,
     others: Vec<usize>,
-    sessions: BTreeMap<(&'a str, &'a str), Speaker>,
+    /// Places of the altered copies of each voice, by its place.
+    copies: BTreeMap<usize, Vec<usize>>,
+    sessions: BTreeMap<SessionKey<'a>, Speaker>,
     seed: u64,
 }
 
@@ -69,9 +71,21 @@ impl<'a> Sampler<'a> {
     pub fn new(clips: &'a [ClipFrames], spec: &'a FeatureSpec, recipe: &'a Recipe, seed: u64) -> Self {
         let (voices, others): (Vec<usize>, Vec<usize>) =
             (0..clips.len()).partition(|&place| clips[place].clip.emotion.is_some());
-        let mut places: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+        let mut places: BTreeMap<SessionKey<'_>, Vec<usize>> = BTreeMap::new();
         for &place in &voices {
             places.entry(session_of(&clips[place])).or_default().push(place);
+        }
+        let (voices, altered): (Vec<usize>, Vec<usize>) = voices.iter().partition(|&&place| clips[place].copy == 0);
+        let mut copies: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        if !altered.is_empty() {
+            let originals: HashMap<u64, usize> = voices.iter().map(|&place| (clips[place].content, place)).collect();
+            for place in altered {
+                let original = originals.get(&clips[place].content);
+                copies
+                    .entry(*original.expect("copies come with their originals"))
+                    .or_default()
+                    .push(place);
+            }
         }
         let speaker = |own: Vec<usize>| {
             let mut totals = no_totals(spec);
@@ -91,6 +105,7 @@ impl<'a> Sampler<'a> {
             augmentation: &recipe.augmentation,
             voices,
             others,
+            copies,
             sessions: places.into_iter().map(|(name, own)| (name, speaker(own))).collect(),
             seed,
         }
@@ -100,8 +115,20 @@ impl<'a> Sampler<'a> {
     pub fn epoch(&self, epoch: usize) -> Vec<Sample> {
         let mut order = self.clips_of_epoch(epoch);
         order.extend(self.others_of_epoch(epoch));
-        let draw = |(place, &clip): (usize, &usize)| self.training(clip, epoch, place);
+        let draw = |(place, &clip): (usize, &usize)| self.training(self.take(clip, epoch, place), epoch, place);
         order.par_iter().enumerate().map(draw).collect()
+    }
+
+    /// The clip or one of its altered copies, all equally likely.
+    fn take(&self, clip: usize, epoch: usize, place: usize) -> usize {
+        let Some(copies) = self.copies.get(&clip) else {
+            return clip;
+        };
+        let mut random = stream(self.seed, Purpose::Take, epoch as u64, place as u64);
+        match random.random_range(0..=copies.len()) {
+            0 => clip,
+            copy => copies[copy - 1],
+        }
     }
 
     /// Places of the sounds that are no voice that an epoch takes.
@@ -245,9 +272,12 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// What a clip shares its session with: clips of its speaker from its corpus.
-pub fn session_of(clip: &ClipFrames) -> (&str, &str) {
-    (clip.clip.corpus, &clip.clip.speaker)
+/// Names a session: corpus, speaker, number of the altered copy.
+pub type SessionKey<'a> = (&'a str, &'a str, usize);
+
+/// What a clip shares its session with: clips of its speaker from its corpus, altered alike.
+pub fn session_of(clip: &ClipFrames) -> SessionKey<'_> {
+    (clip.clip.corpus, &clip.clip.speaker, clip.copy)
 }
 
 fn observe(session: &mut SessionTotals, bands_db: &[f32]) {
@@ -540,6 +570,7 @@ mod tests {
                     totals,
                     content: 0,
                     clipped: 0.0,
+                    copy: 0,
                 }
             })
             .collect()

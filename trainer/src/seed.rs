@@ -30,6 +30,14 @@ pub enum Purpose {
     Tuning = 11,
     /// Sounds that are no voice.
     NonVoice = 12,
+    /// Rooms and noise that a model is measured under.
+    Condition = 20,
+    /// What the altered copies of a session have in common.
+    Situation = 21,
+    /// An altered copy of a clip.
+    Copy = 22,
+    /// Whether an epoch takes a clip or one of its copies.
+    Take = 23,
 }
 
 /// The stream of a purpose, told apart by two numbers.

@@ -34,3 +34,18 @@ pub fn voice(pitch_hz: f32, syllables_hz: f32, seconds: f32, seed: u64) -> Recor
         channels: vec![samples],
     }
 }
+
+/// Writes it as a wav file of floats.
+pub fn write_wav(path: &std::path::Path, recording: &Recording) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: recording.sample_rate_hz,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut file = hound::WavWriter::create(path, spec).unwrap();
+    recording.channels[0]
+        .iter()
+        .for_each(|sample| file.write_sample(*sample).unwrap());
+    file.finalize().unwrap();
+}

@@ -111,6 +111,7 @@ mod tests {
             totals: SessionTotals::default(),
             content: 0,
             clipped: 0.0,
+            copy: 0,
         }
     }
 

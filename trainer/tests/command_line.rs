@@ -140,12 +140,42 @@ fn from_recordings_to_predictions() {
     ] {
         assert!(card.contains(part), "{part}: {card}");
     }
+    assert_eq!(figures["conditions"].as_array().map(Vec::len), Some(0));
     let table = succeed(&["evaluate", "--model", &model, "--corpus", &corpus, "--session", "cold"]);
     let table = text(&table.stdout);
     assert!(
-        table.contains("108 clips of 6 speakers, cold") && table.contains("UAR"),
+        table.contains("108 clips of 6 speakers, cold") && table.contains("UAR") && !table.contains("condition"),
         "{table}"
     );
+    let mut under = vec!["evaluate", "--model", &model, "--corpus", &corpus, "--run", &run];
+    under.extend([
+        "--condition",
+        "gain=0",
+        "--condition",
+        "telephone",
+        "--condition",
+        "noise=10",
+    ]);
+    let table = text(&succeed(&under).stdout);
+    assert!(table.contains("gain=0") && table.contains("+0.000"), "{table}");
+    under.push("--json");
+    let conditions = json(&succeed(&under))["conditions"].clone();
+    assert_eq!(conditions[0]["uar"], figures["uar"], "nothing was changed");
+    for (place, name) in ["gain=0", "telephone", "noise=10"].into_iter().enumerate() {
+        let own = &conditions[place];
+        assert_eq!(own["condition"], name);
+        assert!(["uar", "accuracy", "ece"].iter().all(|key| own[key].is_f64()), "{own}");
+    }
+    let message = fail(&[
+        "evaluate",
+        "--model",
+        &model,
+        "--corpus",
+        &corpus,
+        "--condition",
+        "echo=1",
+    ]);
+    assert!(message.contains("no condition echo=1"), "{message}");
 
     // The figures travel inside the model.
     let evaluation = place.path("evaluation.json");

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use affekt_features::FeatureSpec;
 use affekt_models::{MAX_MODEL_BYTES, Model};
 use affekt_trainer::card::{self, Figures, Sessions};
 use affekt_trainer::clips::{ClipFrames, load};
+use affekt_trainer::condition::{Condition, STANDARD_CONDITIONS};
 use affekt_trainer::corpora::{Clip, Sex};
-use affekt_trainer::evaluation::{Evaluation, Heard, Listening, SessionState, listen, listen_to_non_voice};
+use affekt_trainer::evaluation::{
+    ConditionFigures, Evaluation, Heard, Listening, SessionState, listen, listen_to_non_voice,
+};
 use affekt_trainer::listening;
 use affekt_trainer::recipe::Labels;
 use affekt_trainer::report::{html, pictures};
@@ -40,6 +44,10 @@ pub struct Arguments {
     /// What a clip counts as: what was acted, or what most listeners heard. Figures of the two are not comparable.
     #[arg(long, value_enum, default_value_t = LabelKind::Acted)]
     labels: LabelKind,
+    /// Measures the clips also as they would be with another level (gain=DB), over a telephone (telephone), with pink
+    /// noise below the speaker's voice (noise=DB) or in a room (room=SECONDS); repeatable.
+    #[arg(long = "condition", value_name = "NAME=VALUE")]
+    conditions: Vec<Condition>,
     /// Runs the model on every voiced window, not on the last of each clip alone, and adds figures over single windows.
     #[arg(long)]
     windows: bool,
@@ -59,7 +67,7 @@ pub struct Arguments {
     /// sixteen clips, window by window.
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
-    /// Writes a model card (Markdown), and its figures beside it (JSON): warm and cold sessions; speakers of the run's
+    /// Writes a model card (Markdown) with the usual conditions if none are given, and its figures beside it (JSON): warm and cold sessions; speakers of the run's
     /// corpora in the main table, other corpora in one of their own.
     #[arg(long, value_name = "FILE", requires = "run", conflicts_with = "allow_seen")]
     card: Option<PathBuf>,
@@ -159,11 +167,19 @@ impl Arguments {
             sexes: &sexes,
             labels,
             seed: self.seed,
+            spec: &contract.features,
+            conditions: &self.conditions,
         };
         if let (Some(path), Some(folder)) = (&self.card, &folder) {
+            let conditions = match self.conditions.is_empty() {
+                true => &STANDARD_CONDITIONS[..],
+                false => &self.conditions,
+            };
+            let judge = Judge { conditions, ..judge };
             write_card(path, &judge, &loaded.clips, folder, &contract.card)?;
         }
-        let (evaluation, heard) = judge.evaluate(&loaded.clips, self.session.into(), self.windows)?;
+        let (mut evaluation, heard) = judge.evaluate(&loaded.clips, self.session.into(), self.windows)?;
+        judge.add_conditions(&mut evaluation, &loaded.clips)?;
         let name = self.model.file_stem().unwrap_or_default().to_string_lossy();
         if let Some(path) = &self.html {
             let page = html(&format!("{name} on {}", corpora_of(&evaluation)), &evaluation);
@@ -180,18 +196,21 @@ impl Arguments {
         if self.json {
             println!("{}", serde_json::to_string(&evaluation)?);
         } else {
-            print!("{}", table(&evaluation, self.by));
+            print!("{}{}", table(&evaluation, self.by), conditions_table(&evaluation));
         }
         Ok(())
     }
 }
 
 /// What is judged, and by what.
+#[derive(Clone, Copy)]
 struct Judge<'a> {
     onnx: &'a [u8],
     sexes: &'a BTreeMap<String, Sex>,
     labels: Labels,
     seed: u64,
+    spec: &'a FeatureSpec,
+    conditions: &'a [Condition],
 }
 
 impl Judge<'_> {
@@ -201,6 +220,13 @@ impl Judge<'_> {
         session: SessionState,
         windows: bool,
     ) -> color_eyre::Result<(Evaluation, Vec<Heard>)> {
+        let heard = self.listen(clips, session, windows)?;
+        let mut evaluation = Evaluation::new(&heard, session, self.labels, self.seed).with_sexes(&heard, self.sexes);
+        evaluation.non_voice = listen_to_non_voice(self.onnx, self.seed)?;
+        Ok((evaluation, heard))
+    }
+
+    fn listen(&self, clips: &[ClipFrames], session: SessionState, windows: bool) -> color_eyre::Result<Vec<Heard>> {
         let how = Listening {
             session,
             labels: self.labels,
@@ -210,10 +236,22 @@ impl Judge<'_> {
         let bar = progress::bar(clips.len(), "listening");
         let heard = listen(self.onnx, clips, how, || bar.inc(1));
         bar.finish_and_clear();
-        let heard = heard?;
-        let mut evaluation = Evaluation::new(&heard, session, self.labels, self.seed).with_sexes(&heard, self.sexes);
-        evaluation.non_voice = listen_to_non_voice(self.onnx, self.seed)?;
-        Ok((evaluation, heard))
+        Ok(heard?)
+    }
+
+    /// Adds the figures of these clips under each of the conditions, sessions as without them.
+    fn add_conditions(&self, evaluation: &mut Evaluation, clips: &[ClipFrames]) -> color_eyre::Result<()> {
+        for condition in self.conditions {
+            let bar = progress::bar(clips.len(), "altering");
+            let altered = condition.apply(clips, self.spec, self.seed, || bar.inc(1));
+            bar.finish_and_clear();
+            let heard = self.listen(&altered?, evaluation.session, false)?;
+            let altered = Evaluation::new(&heard, evaluation.session, self.labels, self.seed);
+            evaluation
+                .conditions
+                .push(ConditionFigures::new(*condition, &altered.metrics));
+        }
+        Ok(())
     }
 }
 
@@ -251,6 +289,8 @@ fn write_card(
         home: both(&home)?,
         elsewhere: BTreeMap::new(),
     };
+    judge.add_conditions(&mut figures.home.warm, &home)?;
+    judge.add_conditions(&mut figures.home.cold, &home)?;
     for (corpus, clips) in by_corpus {
         figures.elsewhere.insert(corpus.into(), both(&clips)?);
     }
@@ -377,6 +417,38 @@ pub fn table(evaluation: &Evaluation, by: Option<By>) -> String {
         text += &format!(
             "{name:>24}  {:>6}  {:>6.3}  {:>8.3}\n",
             summary.clips, summary.uar, summary.accuracy
+        );
+    }
+    text
+}
+
+/// The figures under conditions as text, beside those without; empty without conditions.
+fn conditions_table(evaluation: &Evaluation) -> String {
+    if evaluation.conditions.is_empty() {
+        return String::new();
+    }
+    let clean = &evaluation.metrics;
+    let mut text = format!(
+        "\n{:>18}  {:>6}  {:>10}  {:>8}  {:>17}\n{:>18}  {:>6.3}  {:>10}  {:>8.3}  {:>17.3}\n",
+        "condition",
+        "UAR",
+        "difference",
+        "accuracy",
+        "calibration error",
+        "none",
+        clean.uar,
+        "",
+        clean.accuracy,
+        clean.ece
+    );
+    for figures in &evaluation.conditions {
+        text += &format!(
+            "{:>18}  {:>6.3}  {:>+10.3}  {:>8.3}  {:>17.3}\n",
+            figures.condition,
+            figures.uar,
+            figures.uar - clean.uar,
+            figures.accuracy,
+            figures.ece
         );
     }
     text

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use affekt_trainer::clips::ClipFrames;
 use affekt_trainer::corpora::{Clip, CorpusFolder};
@@ -168,17 +167,33 @@ impl Plan<'_> {
     /// Trains, and says on stderr what happens.
     pub fn train(self, clips: Vec<Clip>) -> color_eyre::Result<RunFolder> {
         let recipe = self.recipe;
-        let bar = progress::bar(clips.len(), "clips");
-        let start = Instant::now();
+        let train_clips = clips
+            .iter()
+            .filter(|clip| self.split.side(&clip.speaker) == Some(Side::Train));
+        let copies = recipe.waveform.copies * train_clips.count();
+        let bar = progress::bar(clips.len() + copies, "clips");
         let data = Dataset::load(clips, recipe, self.split.clone(), self.seed, || bar.inc(1));
         bar.finish_and_clear();
         let data = data?;
-        let frames: usize = data.train.iter().chain(&data.validation).map(ClipFrames::frames).sum();
-        let (hours, minutes) = (
-            frames as f64 * f64::from(data.spec.hop_s()) / 3_600.0,
-            start.elapsed().as_secs_f64() / 60.0,
+        let hours = |clips: &mut dyn Iterator<Item = &ClipFrames>| {
+            let frames: usize = clips.map(ClipFrames::frames).sum();
+            frames as f64 * f64::from(data.spec.hop_s()) / 3_600.0
+        };
+        let (analysed, altered) = (
+            hours(&mut data.training_voices().chain(&data.validation)),
+            hours(&mut data.copies()),
         );
-        eprintln!("{hours:.2} h of audio analysed, {:.1} h per minute", hours / minutes);
+        let took = data.took;
+        eprintln!(
+            "{analysed:.2} h of audio analysed, {:.1} h per minute",
+            60.0 * analysed / took.features_s
+        );
+        if altered > 0.0 {
+            eprintln!(
+                "{altered:.2} h of altered copies made, {:.1} h per minute",
+                60.0 * altered / took.copies_s
+            );
+        }
         report(&data.dropped);
 
         let run = self.run_record(&data);
@@ -198,20 +213,33 @@ impl Plan<'_> {
         }
         eprintln!(
             "{} clips train, {} validate",
-            data.training_voices(),
+            data.training_voices().count(),
             data.validation.len()
         );
-        if data.train.len() > data.training_voices() {
-            eprintln!(
-                "{} sounds that are no voice beside them",
-                data.train.len() - data.training_voices()
-            );
+        let others = data.train.iter().filter(|clip| clip.clip.emotion.is_none()).count();
+        for (count, what) in [
+            (data.copies().count(), "altered copies of the clips that train"),
+            (others, "sounds that are no voice"),
+        ] {
+            if count > 0 {
+                eprintln!("{count} {what} beside them");
+            }
         }
         let device = self.backend.device();
         let mut display = Display::new(recipe.training.epochs);
         let mut epochs_left = self.stop_after;
+        let mut is_first = true;
         let best = train(&data, recipe, self.seed, &folder, self.resume, &device, |event| {
             display.show(&event);
+            if let Event::Epoch { record, .. } = &event
+                && std::mem::take(&mut is_first)
+            {
+                eprintln!(
+                    "analysing the recordings took as long as {:.0} % of an epoch, altering them {:.0} %",
+                    100.0 * took.features_s / record.seconds,
+                    100.0 * took.copies_s / record.seconds
+                );
+            }
             if let (Event::Epoch { .. }, Some(left)) = (event, &mut epochs_left) {
                 *left = left.saturating_sub(1);
                 if *left == 0 {
@@ -233,7 +261,10 @@ impl Plan<'_> {
     fn run_record(&self, data: &Dataset) -> RunRecord {
         let record = |corpus: &CorpusFolder| {
             let name = corpus.corpus.name;
-            let count = |clips: &[ClipFrames]| clips.iter().filter(|clip| clip.clip.corpus == name).count();
+            let count = |clips: &[ClipFrames]| {
+                let own = clips.iter().filter(|clip| clip.clip.corpus == name && clip.copy == 0);
+                own.count()
+            };
             CorpusRecord {
                 name: name.into(),
                 train_clips: count(&data.train),
