@@ -5,17 +5,31 @@
 use prost::Message;
 use tract_onnx::pb;
 
-use crate::Contract;
+use crate::front_end::{FrontEndInput, ends};
+use crate::{Contract, ModelError, onnx_file};
 
-/// ONNX operator set the graphs are written for.
+/// ONNX operator set the graphs are written for, unless an adopted graph has another.
 const OPSET: i64 = 18;
+/// Operator sets of graphs that can be adopted: between them the operators that are written here mean the same, but for
+/// [`Graph::reduce_mean`].
+const ADOPTED_OPSETS: std::ops::RangeInclusive<i64> = 13..=22;
+/// What the names of an adopted graph begin with.
+const ADOPTED: &str = "front_end/";
 /// ONNX file format version: 9 came with opset 20 and is read by everything that knows opset 18.
 const IR_VERSION: i64 = 9;
 
 /// An ONNX graph under construction (opset 18, IR version 9). Names of values are plain strings.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Graph {
     graph: pb::GraphProto,
+    opset: i64,
+    ir_version: i64,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Attribute of a node.
@@ -48,6 +62,58 @@ impl Graph {
                 name: "affekt".into(),
                 ..Default::default()
             },
+            opset: OPSET,
+            ir_version: IR_VERSION,
+        }
+    }
+
+    /// Takes another model's graph in, under names of its own: from our value `from` to embeddings `to`, f32
+    /// `[1, rows, width]`. `output` names the output with the embeddings, the first one if not given. The file is then
+    /// written for the other's operator set, so this comes before all nodes.
+    ///
+    /// # Errors
+    /// What is wrong with the file, its input or its output; [`ModelError::Opset`]; operators that are not ONNX's own.
+    pub fn adopt(
+        &mut self,
+        onnx: &[u8],
+        input: FrontEndInput,
+        output: Option<&str>,
+        width: usize,
+        from: &str,
+        to: &str,
+    ) -> Result<(), ModelError> {
+        let model = onnx_file::decode(onnx)?;
+        let (first, last) = ends(&model, input, output)?;
+        let own = model.opset_import.iter().find(|set| is_onnx(&set.domain));
+        let opset = own.map_or(1, |set| set.version);
+        if !ADOPTED_OPSETS.contains(&opset) {
+            return Err(ModelError::Opset {
+                found: opset,
+                low: *ADOPTED_OPSETS.start(),
+                high: *ADOPTED_OPSETS.end(),
+            });
+        }
+        let mut graph = model.graph.unwrap_or_default();
+        adopt_names(&mut graph)?;
+        self.opset = opset;
+        self.ir_version = model.ir_version.max(IR_VERSION);
+        self.node("Identity", &[from], &[&format!("{ADOPTED}{first}")], &[]);
+        self.graph.initializer.append(&mut graph.initializer);
+        self.graph.node.append(&mut graph.node);
+        let shape = self.ints(&format!("{to}_shape"), &[3], &[1, -1, width as i64]);
+        self.node("Reshape", &[&format!("{ADOPTED}{last}"), &shape], &[to], &[]);
+        Ok(())
+    }
+
+    /// Mean over one axis, which falls away: the operator's axes were an attribute before opset 18.
+    pub fn reduce_mean(&mut self, input: &str, axis: i64, output: &str) {
+        let flat = ("keepdims", Attribute::Int(0));
+        if self.opset < 18 {
+            let axes = ("axes", Attribute::Ints(vec![axis]));
+            self.node("ReduceMean", &[input], &[output], &[axes, flat]);
+        } else {
+            let axes = self.ints(&format!("{output}_axis"), &[1], &[axis]);
+            self.node("ReduceMean", &[input, &axes], &[output], &[flat]);
         }
     }
 
@@ -153,10 +219,10 @@ impl Graph {
             .map(|(key, value)| pb::StringStringEntryProto { key, value })
             .collect();
         pb::ModelProto {
-            ir_version: IR_VERSION,
+            ir_version: self.ir_version,
             opset_import: vec![pb::OperatorSetIdProto {
                 domain: String::new(),
-                version: OPSET,
+                version: self.opset,
             }],
             producer_name: "affekt".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
@@ -166,6 +232,43 @@ impl Graph {
         }
         .encode_to_vec()
     }
+}
+
+fn is_onnx(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
+}
+
+/// Puts [`ADOPTED`] before all names, those of subgraphs included, so that they meet none of ours.
+fn adopt_names(graph: &mut pb::GraphProto) -> Result<(), ModelError> {
+    let rename = |name: &mut String| {
+        // An empty name stands for an input that is left out.
+        if !name.is_empty() {
+            name.insert_str(0, ADOPTED);
+        }
+    };
+    let values = graph.input.iter_mut().chain(&mut graph.output);
+    values.for_each(|value| rename(&mut value.name));
+    graph.initializer.iter_mut().for_each(|tensor| rename(&mut tensor.name));
+    // Shapes of values in between are not needed, and may speak of a batch.
+    graph.value_info.clear();
+    for node in &mut graph.node {
+        if !is_onnx(&node.domain) {
+            return Err(ModelError::Graph {
+                reason: format!(
+                    "its node `{}` is an operator of `{}`, not of ONNX",
+                    node.name, node.domain
+                ),
+            });
+        }
+        rename(&mut node.name);
+        node.input.iter_mut().chain(&mut node.output).for_each(rename);
+        for attribute in &mut node.attribute {
+            for inner in attribute.graphs.iter_mut().chain(&mut attribute.g) {
+                adopt_names(inner)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn value_info(name: &str, dims: &[Dim]) -> pb::ValueInfoProto {

@@ -248,7 +248,7 @@ mod tests {
 
     use affekt_models::automation::{CONTROL_TICK, Pass, RESULT_DELAY_S};
     use affekt_models::timeline::Timeline;
-    use affekt_models::{Model, SHIPPED_MODEL};
+    use affekt_models::{Contract, Input, Model, SHIPPED_MODEL};
 
     use super::*;
     use crate::model_choice::ModelChoice;
@@ -345,6 +345,46 @@ mod tests {
                     "blocks of {block} at {rate_hz} Hz"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn an_offline_render_of_raw_audio_is_the_same_at_any_block_size() {
+        let engine = || {
+            let contract = Contract {
+                input: Input::Waveform,
+                ..contract()
+            };
+            Ok(Engine::new(contract, "test".into(), |samples| {
+                let sum: f32 = samples
+                    .iter()
+                    .enumerate()
+                    .map(|(n, x)| x * ((n % 13) as f32 + 1.0))
+                    .sum();
+                let part = sum.sin().abs();
+                Ok([part, 1.0 - part, 0.0, 0.0, 0.0, 0.0])
+            }))
+        };
+        let worker = Arc::new(Worker::start(engine).unwrap());
+        let rate_hz = 44_100.0;
+        let sound = voice(rate_hz, 3.0);
+        let run = |block: usize| {
+            play(
+                &mut analysis(&worker, &contract().features, rate_hz, true),
+                &sound,
+                rate_hz,
+                &[block],
+            )
+        };
+        let reference = run(64);
+        assert_eq!((reference.reading.late, reference.reading.dropped), (0, 0));
+        let changes = reference
+            .values
+            .windows(2)
+            .filter(|pair| pair[0].emotions != pair[1].emotions);
+        assert!(changes.count() > 10);
+        for block in [17, 441, 512] {
+            assert_eq!(run(block).values, reference.values, "blocks of {block}");
         }
     }
 

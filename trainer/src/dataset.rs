@@ -3,14 +3,18 @@
 use affekt_features::{FeatureError, FeatureSpec};
 use rayon::prelude::*;
 
+use crate::cache::Cache;
 use crate::clips::{ClipFrames, Dropped, add_totals, load, no_totals};
 use crate::corpora::Clip;
+use crate::distillation::{Teacher, TeacherError};
+use crate::front_end::{Embeddings, FrontEndError, FrontEndFile};
+use crate::network::CLASSES;
 use crate::non_voice;
 use crate::recipe::Recipe;
 use crate::samples::{FrontEnd, Representation, Sampler};
 use crate::scaler::{Moments, StandardScaler};
 use crate::split::{Side, SpeakerSplit};
-use crate::targets::{label, shares};
+use crate::targets::{Targets, label, shares};
 
 /// Different sounds that are no voice: more than anybody remembers, few enough to be made in a moment.
 const NON_VOICE_SOUNDS: usize = 480;
@@ -31,6 +35,10 @@ pub struct Dataset {
     pub spec: FeatureSpec,
     /// Scaler of the training side.
     pub scaler: StandardScaler,
+    /// Embeddings of all clips, behind a front end.
+    pub embeddings: Option<Embeddings>,
+    /// What the teacher said of the clips in `train`, in their order; empty without one.
+    pub taught: Vec<Option<[f32; CLASSES]>>,
 }
 
 /// Why there is nothing to train on.
@@ -84,7 +92,7 @@ impl Dataset {
         }
         spec.session.prior_db = prior_db(&train, &spec);
         spec.validate()?;
-        let scaler = fit_scaler(&train, &spec, recipe, seed)?;
+        let scaler = fit_scaler(&train, &spec, recipe, seed, None)?;
         if recipe.sampling.non_voice > 0.0 {
             train.extend(non_voice::sounds(NON_VOICE_SOUNDS, &spec, seed)?);
         }
@@ -95,7 +103,46 @@ impl Dataset {
             split,
             spec,
             scaler,
+            embeddings: None,
+            taught: Vec::new(),
         })
+    }
+
+    /// Puts a front end of other people before the network: embeds all clips and fits the scaler to the embeddings.
+    pub fn embed(
+        &mut self,
+        front_end: &FrontEndFile,
+        recipe: &Recipe,
+        seed: u64,
+        cache: &Cache,
+        on_clip: impl Fn() + Sync,
+    ) -> Result<(), FrontEndError> {
+        let clips: Vec<&ClipFrames> = self.train.iter().chain(&self.validation).collect();
+        let embeddings = front_end.embed(&clips, cache, on_clip)?;
+        self.scaler = fit_scaler(&self.train, &self.spec, recipe, seed, Some(&embeddings))?;
+        self.embeddings = Some(embeddings);
+        Ok(())
+    }
+
+    /// Asks a teacher about the training clips.
+    pub fn ask(&mut self, teacher: &Teacher, cache: &Cache, on_clip: impl Fn() + Sync) -> Result<(), TeacherError> {
+        self.taught = teacher.ask(&self.train, cache, on_clip)?;
+        Ok(())
+    }
+
+    /// What computes the network's inputs.
+    pub fn front_end(&self, recipe: &Recipe) -> Result<FrontEnd<'_>, FeatureError> {
+        let front_end = FrontEnd::new(&self.spec, Representation::of(&recipe.network))?;
+        Ok(front_end.behind(self.embeddings.as_ref()))
+    }
+
+    /// What is learned of the training clips.
+    pub fn targets(&self, recipe: &Recipe) -> Targets {
+        let mut targets = Targets::new(&self.train, &recipe.training);
+        if let Some(distillation) = &recipe.distillation {
+            targets.blend(&self.taught, distillation);
+        }
+        targets
     }
 
     /// Number of clips of training speakers.
@@ -138,9 +185,10 @@ fn fit_scaler(
     spec: &FeatureSpec,
     recipe: &Recipe,
     seed: u64,
+    embeddings: Option<&Embeddings>,
 ) -> Result<StandardScaler, FeatureError> {
     let sampler = Sampler::new(clips, spec, recipe, seed);
-    let front_end = FrontEnd::new(spec, Representation::of(&recipe.network))?;
+    let front_end = FrontEnd::new(spec, Representation::of(&recipe.network))?.behind(embeddings);
     let parts: Vec<Moments> = sampler
         .epoch(0)
         .par_iter()

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use affekt_features::{FeatureError, Frame, Session, SessionTotals, WindowStream};
-use affekt_models::{Contract, EMOTIONS, Emotion, Model, ModelError};
+use affekt_features::{FeatureError, Frame, Session, SessionTotals};
+use affekt_models::{Contract, EMOTIONS, Emotion, Input, Model, ModelError};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::clips::{ClipFrames, add_totals, no_totals};
+use crate::clips::{ClipFrames, Unreadable, add_totals, no_totals, samples};
 use crate::metrics::{Bin, Metrics, most_probable, reliability};
 use crate::recipe::Labels;
 use crate::samples::session_of;
@@ -116,6 +116,9 @@ pub enum EvaluationError {
     /// The features cannot be computed.
     #[error(transparent)]
     Features(#[from] FeatureError),
+    /// A clip cannot be read any more, by a model of raw audio.
+    #[error(transparent)]
+    Clip(#[from] Unreadable),
 }
 
 /// Runs the model over clips that were analysed under its own specification; `on_clip` is called after each.
@@ -307,8 +310,9 @@ fn warm_session(clips: &[ClipFrames], own: &[usize], clip: usize, contract: &Con
     totals
 }
 
-/// Probabilities of the clip's last voiced window, and whether there was one. The model runs once.
-fn hear(
+/// Probabilities of the clip's last voiced window, and whether there was one. The model runs once; for a model of raw audio
+/// the clip is read again.
+pub(crate) fn hear(
     model: &mut Model,
     contract: &Contract,
     clip: &ClipFrames,
@@ -316,24 +320,31 @@ fn hear(
 ) -> Result<([f32; 6], bool), EvaluationError> {
     let spec = &contract.features;
     let session = Session::with_totals(spec, before).expect("sums of finite bands of this specification");
-    let mut windows = WindowStream::new(spec, contract.window_frames, contract.hop_frames, session)?;
+    let mut windows = contract.windows(session)?;
+    let samples = match contract.input {
+        Input::Features => Vec::new(),
+        Input::Waveform => samples(&clip.clip.path, spec)?,
+    };
     let mut last: Option<(Vec<f32>, bool)> = None;
     for (index, &voiced) in clip.voiced.iter().enumerate() {
         let frame = Frame {
             index: index as u64,
             end_sample: 0,
             bands_db: clip.frame(index),
+            samples: samples
+                .get(index * spec.hop..(index + 1) * spec.hop)
+                .unwrap_or_default(),
             level_db: 0.0,
             voiced,
         };
         if let Some(window) = windows.push(frame)
             && (window.voiced || last.is_none())
         {
-            last = Some((window.features.to_vec(), window.voiced));
+            last = Some((window.input.to_vec(), window.voiced));
         }
     }
     match last {
-        Some((features, voiced)) => Ok((model.run(&features)?.probabilities, voiced)),
+        Some((window, voiced)) => Ok((model.run(&window)?.probabilities, voiced)),
         // Too short for a window: the model has said nothing.
         None => Ok(([1.0 / EMOTIONS.len() as f32; 6], false)),
     }
