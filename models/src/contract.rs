@@ -254,19 +254,26 @@ pub(crate) fn dims_of(value: &pb::ValueInfoProto) -> Option<Vec<Option<i64>>> {
     })
 }
 
+fn dim_in_words(dim: Option<i64>) -> String {
+    dim.map_or("dynamic".to_owned(), |size| size.to_string())
+}
+
+/// E.g. `[1, dynamic, 64]`.
+pub(crate) fn in_words(dims: &[Option<i64>]) -> String {
+    let words: Vec<_> = dims.iter().map(|dim| dim_in_words(*dim)).collect();
+    format!("[{}]", words.join(", "))
+}
+
 fn misfit(kind: &str, value: &pb::ValueInfoProto, dims: Option<Vec<Option<i64>>>, expected: &str) -> ModelError {
-    let text = |dim: &Option<i64>| dim.map_or("dynamic".to_owned(), |size| size.to_string());
     match dims {
         // A dynamic batch dimension can make runtimes fail in ways that cannot be caught.
         Some(dims) if dims.len() > 1 && dims[0] != Some(1) => ModelError::Batch {
             value: value.name.clone(),
-            found: text(&dims[0]),
+            found: dim_in_words(dims[0]),
         },
         dims => ModelError::Shape {
             value: format!("{kind} `{}`", value.name),
-            found: dims.map_or("not a tensor of f32".into(), |dims| {
-                format!("f32 [{}]", dims.iter().map(text).collect::<Vec<_>>().join(", "))
-            }),
+            found: dims.map_or("not a tensor of f32".into(), |dims| format!("f32 {}", in_words(&dims))),
             expected: expected.into(),
         },
     }

@@ -26,17 +26,32 @@ const REWRITES_PER_NODE: usize = 6;
 pub(crate) struct Port {
     /// Name of its only input.
     pub name: String,
-    /// Values per row of an input `[1, rows, width]`; `None` for an input `[1, values]`.
-    pub width: Option<usize>,
+    /// How values lie in it.
+    pub layout: Layout,
     /// Most values at once.
     pub longest: usize,
 }
 
-impl Port {
-    fn shape(&self, values: usize) -> Vec<usize> {
-        match self.width {
-            Some(width) => vec![1, values / width, width],
-            None => vec![1, values],
+/// Shape of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// `[1, rows, width]`.
+    Rows {
+        /// Values of a row.
+        width: usize,
+    },
+    /// `[1, values]`.
+    Row,
+    /// `[values]`.
+    Flat,
+}
+
+impl Layout {
+    fn shape(self, values: usize) -> Vec<usize> {
+        match self {
+            Self::Rows { width } => vec![1, values / width, width],
+            Self::Row => vec![1, values],
+            Self::Flat => vec![values],
         }
     }
 }
@@ -84,7 +99,7 @@ impl Engine {
 
     /// Runs one input, whole rows of it. The outputs are as the graph gave them, in the order that was asked for.
     pub(crate) fn run(&mut self, values: &[f32]) -> Result<Vec<Output>, ModelError> {
-        let shape = self.input.shape(values.len());
+        let shape = self.input.layout.shape(values.len());
         guard(|| match &mut self.running {
             Running::OnnxRuntime(session) => {
                 let input = TensorRef::from_array_view((shape, values)).map_err(|error| error.to_string())?;
@@ -145,12 +160,13 @@ fn tract(proto: &pb::ModelProto, input: &Port, outputs: &[&str]) -> TractResult<
     }
     let mut model = parsed.model;
     let length = model.symbols.sym("length");
-    let (shape, longest) = match input.width {
-        Some(width) => (
+    let (shape, longest): (TVec<TDim>, usize) = match input.layout {
+        Layout::Rows { width } => (
             tvec![1.to_dim(), length.to_dim(), width.to_dim()],
             input.longest / width,
         ),
-        None => (tvec![1.to_dim(), length.to_dim()], input.longest),
+        Layout::Row => (tvec![1.to_dim(), length.to_dim()], input.longest),
+        Layout::Flat => (tvec![length.to_dim()], input.longest),
     };
     model.set_input_fact(0, f32::fact(&shape).into())?;
     let mut model = model.into_typed()?;

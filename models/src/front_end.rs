@@ -3,14 +3,14 @@
 
 use tract_onnx::pb;
 
-use crate::contract::{dims_of, inputs};
-use crate::engine::{Engine, Port};
+use crate::contract::{dims_of, in_words, inputs};
+use crate::engine::{Engine, Layout, Port};
 use crate::{ModelError, onnx_file};
 
 /// What a front end takes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrontEndInput {
-    /// Raw audio, f32 `[1, samples]`.
+    /// Raw audio, f32 `[1, samples]` or `[samples]`.
     Waveform,
     /// Mel bands in dB, f32 `[1, frames, bands]`.
     LogMel {
@@ -45,16 +45,13 @@ impl FrontEndModel {
         longest: usize,
     ) -> Result<Self, ModelError> {
         let proto = onnx_file::decode(onnx)?;
-        let (from, to) = ends(&proto, input, output)?;
+        let ends = Ends::of(&proto, input, output)?;
         let port = Port {
-            name: from,
-            width: match input {
-                FrontEndInput::Waveform => None,
-                FrontEndInput::LogMel { bands } => Some(bands),
-            },
+            name: ends.input,
+            layout: ends.layout,
             longest,
         };
-        let engine = Engine::load(onnx, &proto, port, &[&to])?;
+        let engine = Engine::load(onnx, &proto, port, &[&ends.output])?;
         drop(proto);
         let mut model = Self { engine, width: 0 };
         for length in [shortest, longest] {
@@ -111,15 +108,47 @@ impl FrontEndModel {
     }
 }
 
-/// Names of the input and of the output that count.
-pub(crate) fn ends(
-    proto: &pb::ModelProto,
-    input: FrontEndInput,
-    output: Option<&str>,
-) -> Result<(String, String), ModelError> {
-    let graph = proto.graph.as_ref().ok_or_else(|| ModelError::NotOnnx {
-        reason: "it has no graph".into(),
-    })?;
+/// Where a front end begins and ends.
+pub(crate) struct Ends {
+    /// Name of its only input.
+    pub input: String,
+    /// How values lie in it.
+    pub layout: Layout,
+    /// Name of the output with the embeddings.
+    pub output: String,
+}
+
+impl Ends {
+    pub(crate) fn of(proto: &pb::ModelProto, input: FrontEndInput, output: Option<&str>) -> Result<Self, ModelError> {
+        let graph = proto.graph.as_ref().ok_or_else(|| ModelError::NotOnnx {
+            reason: "it has no graph".into(),
+        })?;
+        let (input, layout) = beginning(graph, input)?;
+        let mut outputs = graph.output.iter().map(|output| output.name.as_str());
+        let named = match output {
+            Some(name) => outputs.find(|&own| own == name),
+            None => outputs.next(),
+        };
+        match named {
+            Some(name) => Ok(Self {
+                input,
+                layout,
+                output: name.into(),
+            }),
+            None => Err(ModelError::Shape {
+                value: "list of outputs".into(),
+                found: format!(
+                    "{:?}",
+                    graph.output.iter().map(|output| &output.name).collect::<Vec<_>>()
+                ),
+                expected: format!("one with `{}`", output.unwrap_or("embeddings")),
+            }),
+        }
+    }
+}
+
+/// Name and layout of the only input.
+fn beginning(graph: &pb::GraphProto, input: FrontEndInput) -> Result<(String, Layout), ModelError> {
     let found: Vec<_> = inputs(graph).collect();
     let [only] = found[..] else {
         let names: Vec<_> = found.iter().map(|input| input.name.as_str()).collect();
@@ -131,37 +160,24 @@ pub(crate) fn ends(
     };
     let dims = dims_of(only);
     // Other people's exports have a batch of any size.
-    let fits = match (input, dims.as_deref()) {
-        (FrontEndInput::Waveform, Some([Some(1) | None, None])) => true,
-        (FrontEndInput::LogMel { bands }, Some([Some(1) | None, None, last])) => {
-            last.is_none_or(|last| last == bands as i64)
+    match (input, dims.as_deref()) {
+        (FrontEndInput::Waveform, Some([Some(1) | None, None])) => Ok((only.name.clone(), Layout::Row)),
+        (FrontEndInput::Waveform, Some([None])) => Ok((only.name.clone(), Layout::Flat)),
+        (FrontEndInput::LogMel { bands }, Some([Some(1) | None, None, last]))
+            if last.is_none_or(|last| last == bands as i64) =>
+        {
+            Ok((only.name.clone(), Layout::Rows { width: bands }))
         }
-        _ => false,
-    };
-    if !fits {
-        return Err(ModelError::Shape {
+        _ => Err(ModelError::Shape {
             value: format!("input `{}`", only.name),
-            found: format!("{:?}", dims.unwrap_or_default()),
+            found: match dims {
+                Some(dims) => format!("f32 {}", in_words(&dims)),
+                None => "not a tensor of f32".into(),
+            },
             expected: match input {
-                FrontEndInput::Waveform => "f32 [1, dynamic]".into(),
+                FrontEndInput::Waveform => "f32 [1, dynamic] or [dynamic]".into(),
                 FrontEndInput::LogMel { bands } => format!("f32 [1, dynamic, {bands}]"),
             },
-        });
-    }
-    let mut outputs = graph.output.iter().map(|output| output.name.as_str());
-    let named = match output {
-        Some(name) => outputs.find(|&own| own == name),
-        None => outputs.next(),
-    };
-    match named {
-        Some(name) => Ok((only.name.clone(), name.into())),
-        None => Err(ModelError::Shape {
-            value: "list of outputs".into(),
-            found: format!(
-                "{:?}",
-                graph.output.iter().map(|output| &output.name).collect::<Vec<_>>()
-            ),
-            expected: format!("one with `{}`", output.unwrap_or("embeddings")),
         }),
     }
 }
@@ -240,6 +256,40 @@ mod tests {
                     "opset {opset}: {logit} is not {expected}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn an_input_without_a_batch_is_fine() {
+        let flat = with_graph(&samples::front_end(1, 17), |graph| {
+            graph.input[0] = samples::value("audio", &[Dim::Dynamic("samples")]);
+            // Axes 0 and 1 in place of 1.
+            let axes = graph
+                .initializer
+                .iter_mut()
+                .find(|tensor| tensor.name == "axis")
+                .unwrap();
+            axes.dims = vec![2];
+            axes.raw_data = [0_i64, 1].iter().flat_map(|axis| axis.to_le_bytes()).collect();
+            // And an output without one.
+            graph.node.push(graph.node[0].clone());
+            let squeeze = graph.node.last_mut().unwrap();
+            (squeeze.name, squeeze.op_type) = ("squeeze".into(), "Squeeze".into());
+            squeeze.input = vec!["logits".into(), "first".into()];
+            squeeze.output = vec!["rows".into()];
+            let mut first = graph.initializer[0].clone();
+            (first.name, first.dims, first.raw_data) = ("first".into(), vec![1], 0_i64.to_le_bytes().to_vec());
+            graph.initializer.push(first);
+            graph.output[0] = samples::value("rows", &[Dim::Dynamic("rows"), Dim::Fixed(samples::EMBEDDING)]);
+        });
+        let sound: Vec<f32> = (0..SECOND).map(|n| (n as f32 * 0.05).sin() * 0.3).collect();
+        let expected = load(&samples::front_end(1, 17)).unwrap().run(&sound).unwrap();
+        assert_eq!(load(&flat).unwrap().run(&sound).unwrap(), expected);
+        let mut one = Model::from_bytes(&joined(&flat).unwrap()).unwrap();
+        let mut other = Model::from_bytes(&joined(&samples::front_end(1, 17)).unwrap()).unwrap();
+        let (one, other) = (one.run(&sound).unwrap(), other.run(&sound).unwrap());
+        for (a, b) in one.logits.iter().zip(other.logits) {
+            assert!((a - b).abs() < 1e-5, "{a} is not {b}");
         }
     }
 

@@ -5,7 +5,8 @@
 use prost::Message;
 use tract_onnx::pb;
 
-use crate::front_end::{FrontEndInput, ends};
+use crate::engine::Layout;
+use crate::front_end::{Ends, FrontEndInput};
 use crate::{Contract, ModelError, onnx_file};
 
 /// ONNX operator set the graphs are written for, unless an adopted graph has another.
@@ -83,7 +84,7 @@ impl Graph {
         to: &str,
     ) -> Result<(), ModelError> {
         let model = onnx_file::decode(onnx)?;
-        let (first, last) = ends(&model, input, output)?;
+        let ends = Ends::of(&model, input, output)?;
         let own = model.opset_import.iter().find(|set| is_onnx(&set.domain));
         let opset = own.map_or(1, |set| set.version);
         if !ADOPTED_OPSETS.contains(&opset) {
@@ -97,11 +98,18 @@ impl Graph {
         adopt_names(&mut graph)?;
         self.opset = opset;
         self.ir_version = model.ir_version.max(IR_VERSION);
-        self.node("Identity", &[from], &[&format!("{ADOPTED}{first}")], &[]);
+        let first = format!("{ADOPTED}{}", ends.input);
+        match ends.layout {
+            Layout::Rows { .. } | Layout::Row => self.node("Identity", &[from], &[&first], &[]),
+            Layout::Flat => {
+                let shape = self.ints(&format!("{to}_flat"), &[1], &[-1]);
+                self.node("Reshape", &[from, &shape], &[&first], &[]);
+            }
+        }
         self.graph.initializer.append(&mut graph.initializer);
         self.graph.node.append(&mut graph.node);
         let shape = self.ints(&format!("{to}_shape"), &[3], &[1, -1, width as i64]);
-        self.node("Reshape", &[&format!("{ADOPTED}{last}"), &shape], &[to], &[]);
+        self.node("Reshape", &[&format!("{ADOPTED}{}", ends.output), &shape], &[to], &[]);
         Ok(())
     }
 

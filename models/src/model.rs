@@ -4,7 +4,7 @@ use std::path::Path;
 
 use affekt_features::MIN_WINDOW_FRAMES;
 
-use crate::engine::{Engine, Port};
+use crate::engine::{Engine, Layout, Port};
 use crate::{Contract, EMOTIONS, Input, LOGITS, ModelError, PROBABILITIES, onnx_file};
 
 /// Largest model file that is loaded, in bytes.
@@ -46,9 +46,11 @@ impl Model {
         let contract = Contract::of(&proto)?;
         let input = Port {
             name: contract.input.name().into(),
-            width: match contract.input {
-                Input::Features => Some(contract.features.coefficients),
-                Input::Waveform => None,
+            layout: match contract.input {
+                Input::Features => Layout::Rows {
+                    width: contract.features.coefficients,
+                },
+                Input::Waveform => Layout::Row,
             },
             longest: contract.window_frames * contract.frame_width(),
         };

@@ -253,7 +253,7 @@ mod tests {
     use super::*;
     use crate::model_choice::ModelChoice;
     use crate::singer::SingerSlot;
-    use crate::testing::voice;
+    use crate::testing::{voice, waveform_model};
     use crate::worker::engine::tests::contract;
     use crate::worker::engine::{Engine, shipped_contract};
     use crate::worker::tests::fingerprint_engine;
@@ -537,6 +537,30 @@ mod tests {
         let spec = &shipped_contract().unwrap().features;
         for block in [37, 1_024, 8_192] {
             let mut analysis = analysis(&worker, spec, rate_hz, true);
+            sound.chunks(block).for_each(|block| hear(&mut analysis, &[block]));
+            let reading = analysis.reading();
+            assert_eq!((reading.late, reading.dropped), (0, 0));
+            for (value, expected) in reading.values.emotions.iter().zip(expected.emotions) {
+                assert!((value - expected).abs() < 1e-3, "blocks of {block}: {reading:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_value_is_the_timelines_with_a_model_of_raw_audio() {
+        let rate_hz = 48_000.0;
+        let mut sound = voice(rate_hz, 2.5);
+        sound.extend(vec![0.0; 48_000]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("raw.onnx");
+        std::fs::write(&file, waveform_model()).unwrap();
+        let mut model = Model::from_file(&file).unwrap();
+        let timeline = Timeline::of(&mut model, &[&sound], rate_hz).unwrap();
+        let expected = Pass::of_timeline(&timeline, rate_hz, 3.5, Settings::default()).last();
+        assert!(expected.emotions.iter().any(|value| *value > 0.2), "{expected:?}");
+        let worker = Arc::new(Worker::start(move || Engine::from_file(&file)).unwrap());
+        for block in [64, 1_000] {
+            let mut analysis = analysis(&worker, &contract().features, rate_hz, true);
             sound.chunks(block).for_each(|block| hear(&mut analysis, &[block]));
             let reading = analysis.reading();
             assert_eq!((reading.late, reading.dropped), (0, 0));

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cache::{Cache, CacheError};
 use crate::clips::{ClipFrames, add_totals, no_totals};
 use crate::evaluation::{EvaluationError, hear};
+use crate::front_end::part;
 use crate::network::CLASSES;
 use crate::samples::session_of;
 use crate::seed::{bytes_key, text_key};
@@ -144,11 +145,11 @@ impl Teacher {
                 .or_insert_with(|| no_totals(&self.spec));
             add_totals(totals, &clip.totals);
         }
-        clips
-            .par_iter()
-            .map_init(
-                || None,
-                |model, clip| {
+        let said: Vec<Vec<_>> = clips
+            .par_chunks(part(clips.len(), self.onnx.len()))
+            .map(|part| {
+                let mut model = None;
+                let ask = |clip: &ClipFrames| {
                     if clip.clip.emotion.is_none() {
                         return Ok(None);
                     }
@@ -159,12 +160,14 @@ impl Teacher {
                         clip.content,
                         text_key(&format!("{before:?}"))
                     );
-                    let said = cache.values(&name, || self.hear(model, clip, before))?;
+                    let said = cache.values(&name, || self.hear(&mut model, clip, before))?;
                     on_clip();
                     Ok(said.try_into().ok())
-                },
-            )
-            .collect()
+                };
+                part.iter().map(ask).collect::<Result<_, TeacherError>>()
+            })
+            .collect::<Result<_, TeacherError>>()?;
+        Ok(said.into_iter().flatten().collect())
     }
 
     fn hear(

@@ -70,7 +70,7 @@ pub fn to_onnx_behind(
     };
     let mut graph = Graph::new();
     let (output, width) = (front_end.recipe().output.as_deref(), front_end.width());
-    let mut adopt = |graph: &mut Graph, from: &str| {
+    let adopt = |graph: &mut Graph, from: &str| {
         graph.adopt(front_end.onnx(), front_end.takes(), output, width, from, "embeddings")
     };
     match front_end.takes() {
@@ -494,14 +494,16 @@ fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 mod tests {
     use super::*;
     use affekt_features::Extractor;
-    use affekt_models::{Card, Emotion, Input, Model};
+    use affekt_models::{Card, Emotion, FrontEndModel, Input, Model};
     use burn::module::Module;
     use burn::tensor::Device;
 
     use crate::clips::{ClipFrames, frames};
     use crate::corpora::Clip;
+    use crate::foreign;
+    use crate::front_end::FrontEndKind;
     use crate::optimize;
-    use crate::recipe::{Architecture, BlockRecipe, DEFAULT_RECIPE, NetworkRecipe, Recipe};
+    use crate::recipe::{Architecture, BlockRecipe, DEFAULT_RECIPE, FrontEndRecipe, NetworkRecipe, Recipe};
     use crate::samples::{Batch, FrontEnd, Representation, Sample};
     use crate::seed::{Purpose, stream};
     use crate::synthetic;
@@ -602,6 +604,105 @@ mod tests {
             ),
             ("crnn", crnn),
         ]
+    }
+
+    #[test]
+    fn a_front_end_and_the_network_in_one_file_equal_the_two_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        for (kind, pooling, onnx) in [
+            (FrontEndKind::Waveform, Pooling::Mean, foreign::of_waveform()),
+            (FrontEndKind::LogMel, Pooling::Last, foreign::of_bands(64)),
+        ] {
+            let path = folder.path().join("front.onnx");
+            std::fs::write(&path, &onnx).unwrap();
+            let mut recipe = Recipe::from_toml(DEFAULT_RECIPE).unwrap();
+            recipe.network = NetworkRecipe {
+                conv_filters: 10,
+                lstm_layers: 1,
+                lstm_units: 8,
+                dense_units: 6,
+                pooling,
+                ..recipe.network
+            };
+            recipe.front_end = Some(FrontEndRecipe {
+                model: path,
+                input: kind,
+                output: None,
+                licence: "CC0-1.0".into(),
+            });
+            let spec = FeatureSpec::standard();
+            let front_end = FrontEndFile::of(&recipe, &spec).unwrap().unwrap();
+            assert_eq!(front_end.width(), foreign::WIDTH);
+            let scaler = StandardScaler {
+                mean: (0..foreign::WIDTH).map(|place| 0.1 * place as f32).collect(),
+                deviation: vec![0.4; foreign::WIDTH],
+            };
+            let network = Network::new(&recipe.network, foreign::WIDTH, 3, &Device::flex());
+            let contract = Contract {
+                input: front_end.model_input(),
+                features: spec.clone(),
+                window_frames: recipe.window.frames,
+                hop_frames: recipe.window.hop_frames,
+                card: Card::default(),
+            };
+            let temperature = 1.3;
+            let bytes = to_onnx_behind(&front_end, &network, &scaler, temperature, &contract).unwrap();
+            let mut model = Model::from_bytes(&bytes).unwrap();
+
+            // The network's own words for the embeddings of the same windows.
+            let clip = clip(&spec);
+            let mfcc = FrontEnd::new(&spec, Representation::Mfcc).unwrap();
+            let bands = FrontEnd::new(&spec, Representation::Bands).unwrap();
+            let voice = synthetic::voice(140.0, 5.0, 3.6, 1).channels.remove(0);
+            let width = match kind {
+                FrontEndKind::Waveform => None,
+                FrontEndKind::LogMel => Some(64),
+            };
+            let mut apart = FrontEndModel::from_bytes(
+                &onnx,
+                width.map_or(FrontEndInput::Waveform, |bands| FrontEndInput::LogMel { bands }),
+                None,
+                50 * width.unwrap_or(spec.hop),
+                300 * width.unwrap_or(spec.hop),
+            )
+            .unwrap();
+            let mut seen = Vec::new();
+            for end in [50, 77, 200, 300] {
+                let sample = Sample {
+                    clip: 0,
+                    start: 0,
+                    end,
+                    session: clip.totals.clone(),
+                    variation: None,
+                };
+                let (input, heard) = match kind {
+                    FrontEndKind::Waveform => (voice[..end * spec.hop].to_vec(), voice[..end * spec.hop].to_vec()),
+                    FrontEndKind::LogMel => (mfcc.features(&clip, &sample), bands.features(&clip, &sample)),
+                };
+                let mut rows = apart.run(&heard).unwrap();
+                scaler.apply(&mut rows);
+                let batch = Batch {
+                    frames: rows.len() / foreign::WIDTH,
+                    features: rows,
+                    targets: vec![[0.0; CLASSES]],
+                    weights: vec![1.0],
+                };
+                let logits = optimize::infer(&network, &batch, &Device::flex())[0];
+                let probabilities = crate::calibration::softmax(&logits, temperature);
+                let said = model.run(&input).unwrap();
+                for place in 0..CLASSES {
+                    let error = (said.logits[place] - logits[place])
+                        .abs()
+                        .max((said.probabilities[place] - probabilities[place]).abs());
+                    assert!(error < TOLERANCE, "{kind:?}, {end} frames: {error}");
+                }
+                seen.push(logits[0]);
+            }
+            assert!(
+                seen.windows(2).all(|pair| (pair[0] - pair[1]).abs() > 1e-6),
+                "{kind:?}: the input matters"
+            );
+        }
     }
 
     #[test]

@@ -239,9 +239,8 @@ impl FrontEndFile {
                 .or_insert_with(|| no_totals(&self.spec));
             add_totals(totals, &clip.totals);
         }
-        let threads = (MOST_LOADED_BYTES / self.onnx.len().max(1)).clamp(1, rayon::current_num_threads());
         let parts: Vec<Vec<(u64, Vec<Piece>)>> = clips
-            .par_chunks(clips.len().div_ceil(threads).max(1))
+            .par_chunks(part(clips.len(), self.onnx.len()))
             .map(|part| {
                 let mut model = None;
                 part.iter()
@@ -332,6 +331,12 @@ impl FrontEndFile {
             }
         }
     }
+}
+
+/// How many of so many clips one loaded model hears, so that the models that are loaded for all threads fit the memory.
+pub(crate) fn part(clips: usize, model_bytes: usize) -> usize {
+    let models = (MOST_LOADED_BYTES / model_bytes.max(1)).clamp(1, rayon::current_num_threads());
+    clips.div_ceil(models).max(1)
 }
 
 /// Windows `[start, end]` that a clip is cut into, in frames, rising: at most the recipe's length, at least
@@ -435,9 +440,9 @@ mod tests {
     #[test]
     fn windows_end_where_the_plugins_last_one_ends() {
         let mut voiced = vec![true; 275];
-        assert_eq!(windows(&voiced, &WINDOW), [[70, 170], [170, 270]]);
+        assert_eq!(windows(&voiced, &WINDOW), [[0, 70], [70, 170], [170, 270]]);
         voiced[240..].fill(false);
-        // The last window with voice ends at 240; what is before 40 and after it is too short.
+        // The last window with voice ends at 240; what is before 40 and after 240 is too short.
         assert_eq!(windows(&voiced, &WINDOW), [[40, 140], [140, 240]]);
         voiced.resize(400, false);
         assert_eq!(

@@ -17,6 +17,9 @@ pub mod distillation;
 pub mod evaluation;
 pub mod export;
 mod flex;
+#[cfg(test)]
+#[path = "../tests/common/front_end.rs"]
+mod foreign;
 pub mod front_end;
 mod lstm;
 pub mod memory;
