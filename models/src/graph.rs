@@ -307,3 +307,41 @@ fn value_info(name: &str, dims: &[Dim]) -> pb::ValueInfoProto {
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_subgraphs_are_adopted_too() {
+        let node = |inputs: &[&str], output: &str| pb::NodeProto {
+            name: "node".into(),
+            op_type: "Add".into(),
+            input: inputs.iter().map(|&name| name.into()).collect(),
+            output: vec![output.into()],
+            ..Default::default()
+        };
+        let inner = pb::GraphProto {
+            node: vec![node(&["outer", "", "own"], "result")],
+            ..Default::default()
+        };
+        let mut branch = node(&["condition"], "chosen");
+        branch.attribute.push(pb::AttributeProto {
+            name: "then_branch".into(),
+            g: Some(inner),
+            ..Default::default()
+        });
+        let mut graph = pb::GraphProto {
+            node: vec![branch],
+            ..Default::default()
+        };
+        adopt_names(&mut graph).unwrap();
+        let inner = graph.node[0].attribute[0].g.as_ref().unwrap();
+        assert_eq!(graph.node[0].input, ["front_end/condition"]);
+        assert_eq!(inner.node[0].input, ["front_end/outer", "", "front_end/own"]);
+        assert_eq!(inner.node[0].output, ["front_end/result"]);
+        graph.node[0].attribute[0].g.as_mut().unwrap().node[0].domain = "com.example".into();
+        let error = adopt_names(&mut graph).unwrap_err();
+        assert!(error.to_string().contains("com.example"), "{error}");
+    }
+}

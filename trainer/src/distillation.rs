@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use affekt_features::{FeatureSpec, SessionSpec, SessionTotals};
-use affekt_models::{MAX_MODEL_BYTES, Model, ModelError};
+use affekt_models::{Model, ModelError};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,7 @@ use crate::cache::{Cache, CacheError};
 use crate::clips::{ClipFrames, add_totals, no_totals};
 use crate::evaluation::{EvaluationError, hear};
 use crate::front_end::part;
+use crate::model_file;
 use crate::network::CLASSES;
 use crate::samples::session_of;
 use crate::seed::{bytes_key, text_key};
@@ -85,19 +86,10 @@ impl Teacher {
     /// Reads and tries the recipe's teacher. `spec`: how the clips are analysed.
     pub fn of(recipe: &DistillationRecipe, spec: &FeatureSpec) -> Result<Self, TeacherError> {
         let path = &recipe.teacher;
-        let unreadable = |reason: String| TeacherError::Unreadable {
+        let onnx = model_file::read(path).map_err(|reason| TeacherError::Unreadable {
             path: path.clone(),
             reason,
-        };
-        let bytes = std::fs::metadata(path)
-            .map_err(|error| unreadable(error.to_string()))?
-            .len();
-        if bytes > MAX_MODEL_BYTES {
-            return Err(unreadable(format!(
-                "it is {bytes} bytes long, more than the {MAX_MODEL_BYTES} that are accepted"
-            )));
-        }
-        let onnx = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+        })?;
         let model = Model::from_bytes(&onnx).map_err(|error| TeacherError::Model {
             path: path.clone(),
             error,

@@ -24,6 +24,7 @@ pub mod front_end;
 mod lstm;
 pub mod memory;
 pub mod metrics;
+mod model_file;
 pub mod network;
 pub mod non_voice;
 mod norm_pool;

@@ -588,6 +588,14 @@ mod tests {
     }
 
     #[test]
+    fn the_recipes_beside_it_are_read() {
+        let crnn = Recipe::from_toml(include_str!("../recipes/crnn.toml")).unwrap();
+        assert_eq!(crnn.network.architecture, Architecture::Crnn);
+        let behind = Recipe::from_toml(include_str!("../recipes/front-end.toml")).unwrap();
+        assert_eq!(behind.front_end.unwrap().model.to_str(), Some("wav2vec2.onnx"));
+    }
+
+    #[test]
     fn front_ends_and_teachers_are_read_and_written() {
         let tables = "[front_end]
 model = \"wav2vec2.onnx\"
