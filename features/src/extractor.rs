@@ -23,6 +23,8 @@ pub struct Frame<'a> {
     pub end_sample: u64,
     /// Log power of each mel band, in dB (`10·log10(max(power, 1e-10))`); always finite.
     pub bands_db: &'a [f32],
+    /// The newest `hop` samples of the frame at the model's rate, mono: what the frame before did not hold.
+    pub samples: &'a [f32],
     /// Level of the frame, in dBFS (RMS of the content above the gate's low cut).
     pub level_db: f32,
     /// Whether the voice gate takes it for voice.
@@ -118,6 +120,7 @@ impl Framer {
                     index: self.index,
                     end_sample: self.end_sample(),
                     bands_db: &self.bands_db,
+                    samples: &self.samples[frame_len - self.hop..],
                     level_db,
                     voiced: self.gate.push(level_db),
                 });
@@ -199,6 +202,19 @@ mod tests {
         assert_eq!(ends(44_100.0), [1412, 1853, 2294]);
         assert_eq!(frames(16_000.0, &[tone(16_000)]).len(), 97);
         assert!(frames(16_000.0, &[tone(511)]).is_empty());
+    }
+
+    #[test]
+    fn frames_hand_on_each_sample_once() {
+        let sound = tone(4_000);
+        let mut heard = Vec::new();
+        let mut extractor = Extractor::new(&FeatureSpec::standard(), 16_000.0).unwrap();
+        sound
+            .chunks(333)
+            .for_each(|block| extractor.push(&[block], |frame| heard.extend_from_slice(frame.samples)));
+        let start = 512 - 160;
+        assert_eq!(heard, sound[start..start + heard.len()]);
+        assert_eq!(heard.len(), 22 * 160);
     }
 
     #[test]

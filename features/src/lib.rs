@@ -7,10 +7,10 @@
 //!    │  Extractor     mean of the channels, unusable samples replaced, Resampler, frames of `fft` samples
 //!    │                every `hop`, LogMel (Hann window, power spectrum, Slaney mel bands, dB), VoiceGate
 //!    ▼
-//! Frame               log power of each band, level, voiced or not
+//! Frame               log power of each band, the newest samples, level, voiced or not
 //!    │  WindowStream  Session (centred on the voiced mean so far, range floored), Dct
 //!    ▼
-//! Window              [frames, coefficients] MFCCs: the model's input
+//! Window              [frames, coefficients] MFCCs, or samples: the model's input
 //! ```
 //!
 //! All of it is described by a [`FeatureSpec`], which travels inside the model file.
@@ -32,7 +32,7 @@
 //! for block in tone.chunks(512) {
 //!     extractor.push(&[block, block], |frame| {
 //!         if let Some(window) = windows.push(frame) {
-//!             assert_eq!(window.features.len(), window.frames * spec.coefficients);
+//!             assert_eq!(window.input.len(), window.frames * spec.coefficients);
 //!             ends.push(window.end_sample);
 //!         }
 //!     });

@@ -10,8 +10,9 @@ pub const MAX_WINDOW_FRAMES: usize = 6000;
 pub struct Window<'a> {
     /// Host samples since the last reset up to the end of the newest frame.
     pub end_sample: u64,
-    /// Row-major `[frames, coefficients]` MFCCs of the session-normalised bands, oldest frame first.
-    pub features: &'a [f32],
+    /// What the model takes in, oldest first: row-major `[frames, coefficients]` MFCCs of the session-normalised bands;
+    /// of a stream of samples `frames · hop` samples at the model's rate, the last of which ends the newest frame.
+    pub input: &'a [f32],
     /// Number of frames, [`MIN_WINDOW_FRAMES`] to the model's `window_frames`.
     pub frames: usize,
     /// Whether at least half of the frames that are new since the window before are voiced.
@@ -22,26 +23,38 @@ pub struct Window<'a> {
 /// least [`MIN_WINDOW_FRAMES`], the last `window_frames` (or as many as there are) become one window, all of them
 /// normalised by the session as it stands at the window's end.
 pub struct WindowStream {
-    dct: Dct,
+    content: Content,
     bands: usize,
-    coefficients: usize,
+    /// Values that are kept of a frame.
+    width: usize,
     window_frames: usize,
     hop_frames: usize,
     frozen: bool,
     start: Session,
     session: Session,
-    /// Up to `2 * window_frames` rows of bands, so that the last `window_frames` are contiguous.
+    /// Up to `2 * window_frames` rows of `width` values, so that the last `window_frames` are contiguous.
     rows: Vec<f32>,
     row_count: usize,
     /// Frames since the last reset.
     frames: u64,
     new_frames: usize,
     new_voiced: usize,
-    features: Vec<f32>,
+}
+
+/// What windows are made of.
+enum Content {
+    /// MFCCs: the rows are bands.
+    Features {
+        dct: Box<Dct>,
+        coefficients: usize,
+        mfcc: Vec<f32>,
+    },
+    /// Samples: the rows are the frames' newest.
+    Samples,
 }
 
 impl WindowStream {
-    /// Allocates everything that is needed; `session` is what has been heard before.
+    /// Windows of MFCCs. Allocates everything that is needed; `session` is what has been heard before.
     /// `window_frames`: [`MIN_WINDOW_FRAMES`] to [`MAX_WINDOW_FRAMES`]; `hop_frames`: 1 to `window_frames`.
     ///
     /// # Errors
@@ -54,6 +67,37 @@ impl WindowStream {
         session: Session,
     ) -> Result<Self, FeatureError> {
         spec.validate()?;
+        let content = Content::Features {
+            dct: Box::new(Dct::new(spec)?),
+            coefficients: spec.coefficients,
+            mfcc: vec![0.0; window_frames.min(MAX_WINDOW_FRAMES) * spec.coefficients],
+        };
+        Self::of(content, spec.mel_bands, spec, window_frames, hop_frames, session)
+    }
+
+    /// Windows of samples, for models that hear raw audio; they end where those of [`WindowStream::new`] end, and count
+    /// as voiced as those do.
+    ///
+    /// # Errors
+    /// Those of [`WindowStream::new`].
+    pub fn of_samples(
+        spec: &FeatureSpec,
+        window_frames: usize,
+        hop_frames: usize,
+        session: Session,
+    ) -> Result<Self, FeatureError> {
+        spec.validate()?;
+        Self::of(Content::Samples, spec.hop, spec, window_frames, hop_frames, session)
+    }
+
+    fn of(
+        content: Content,
+        width: usize,
+        spec: &FeatureSpec,
+        window_frames: usize,
+        hop_frames: usize,
+        session: Session,
+    ) -> Result<Self, FeatureError> {
         if !(MIN_WINDOW_FRAMES..=MAX_WINDOW_FRAMES).contains(&window_frames) {
             return Err(FeatureError::Spec {
                 field: "window_frames",
@@ -76,20 +120,19 @@ impl WindowStream {
             });
         }
         Ok(Self {
-            dct: Dct::new(spec)?,
+            content,
             bands: spec.mel_bands,
-            coefficients: spec.coefficients,
+            width,
             window_frames,
             hop_frames,
             frozen: false,
             start: session.clone(),
             session,
-            rows: vec![0.0; 2 * window_frames * spec.mel_bands],
+            rows: vec![0.0; 2 * window_frames * width],
             row_count: 0,
             frames: 0,
             new_frames: 0,
             new_voiced: 0,
-            features: vec![0.0; window_frames * spec.coefficients],
         })
     }
 
@@ -118,7 +161,7 @@ impl WindowStream {
         self.new_voiced = 0;
     }
 
-    /// Takes one frame; a voiced one enters the session, unless that is frozen. Returns the window that is due, if one is.
+    /// Takes one frame, in a stream of samples as silence what it lacks of a hop; a voiced one enters the session, unless that is frozen. Returns the window that is due, if one is.
     pub fn push(&mut self, frame: Frame<'_>) -> Option<Window<'_>> {
         debug_assert_eq!(
             frame.bands_db.len(),
@@ -126,11 +169,16 @@ impl WindowStream {
             "the frame comes from another specification"
         );
         if self.row_count == 2 * self.window_frames {
-            self.rows.copy_within((self.window_frames + 1) * self.bands.., 0);
+            self.rows.copy_within((self.window_frames + 1) * self.width.., 0);
             self.row_count = self.window_frames - 1;
         }
-        let row = &mut self.rows[self.row_count * self.bands..][..self.bands];
-        row.iter_mut().zip(frame.bands_db).for_each(|(row, band)| *row = *band);
+        let row = &mut self.rows[self.row_count * self.width..][..self.width];
+        let values = match self.content {
+            Content::Features { .. } => frame.bands_db,
+            Content::Samples => frame.samples,
+        };
+        row.fill(0.0);
+        row.iter_mut().zip(values).for_each(|(row, value)| *row = *value);
         self.row_count += 1;
         self.frames += 1;
         self.new_frames += 1;
@@ -151,15 +199,25 @@ impl WindowStream {
 
     fn window(&mut self, end_sample: u64) -> Window<'_> {
         let frames = self.row_count.min(self.window_frames);
-        let rows = &self.rows[(self.row_count - frames) * self.bands..self.row_count * self.bands];
-        let features = &mut self.features[..frames * self.coefficients];
-        self.session.mfcc(&self.dct, rows, features);
+        let rows = &self.rows[(self.row_count - frames) * self.width..self.row_count * self.width];
+        let input = match &mut self.content {
+            Content::Features {
+                dct,
+                coefficients,
+                mfcc,
+            } => {
+                let mfcc = &mut mfcc[..frames * *coefficients];
+                self.session.mfcc(dct, rows, mfcc);
+                &*mfcc
+            }
+            Content::Samples => rows,
+        };
         let voiced = 2 * self.new_voiced >= self.new_frames;
         self.new_frames = 0;
         self.new_voiced = 0;
         Window {
             end_sample,
-            features,
+            input,
             frames,
             voiced,
         }
@@ -182,6 +240,11 @@ mod tests {
         [-30.0 - index as f32 % 7.0, -40.0, -45.0 + index as f32 % 5.0, -60.0]
     }
 
+    /// The newest samples of a frame.
+    fn samples(index: u64) -> [f32; 160] {
+        std::array::from_fn(|place| (160 * index + place as u64) as f32)
+    }
+
     /// What a window should hold: frames `first..=last`, normalised by `session`.
     fn expected(session: &Session, first: u64, last: u64) -> Vec<f32> {
         let rows: Vec<f32> = (first..=last).flat_map(bands).collect();
@@ -199,6 +262,7 @@ mod tests {
             index,
             end_sample: 160 * index + 512,
             bands_db: &bands(index),
+            samples: &samples(index),
             level_db: -20.0,
             voiced,
         })
@@ -219,11 +283,12 @@ mod tests {
                     index,
                     end_sample: index * 160,
                     bands_db: &[-20.0; 4],
+                    samples: &[],
                     level_db: -20.0,
                     voiced: true,
                 };
                 if let Some(window) = stream.push(frame) {
-                    features = window.features.to_vec();
+                    features = window.input.to_vec();
                 }
             }
             features
@@ -249,7 +314,7 @@ mod tests {
             if let Some(window) = push(&mut stream, index, true) {
                 assert_eq!(window.end_sample, 160 * index + 512);
                 assert_eq!(window.frames as u64, frames);
-                assert_eq!(window.features, expected(&session, index + 1 - frames, index));
+                assert_eq!(window.input, expected(&session, index + 1 - frames, index));
                 due.push(index + 1);
             }
             assert_eq!(stream.session().totals(), session.totals());
@@ -258,12 +323,50 @@ mod tests {
     }
 
     #[test]
+    fn windows_of_samples_end_where_the_others_do() {
+        let mut features = stream(80, 15);
+        let mut samples = WindowStream::of_samples(&spec(), 80, 15, Session::new(&spec()).unwrap()).unwrap();
+        for index in 0..400 {
+            let expected = push(&mut features, index, index % 40 < 20).map(|w| (w.end_sample, w.frames, w.voiced));
+            let window = push(&mut samples, index, index % 40 < 20);
+            assert_eq!(window.map(|w| (w.end_sample, w.frames, w.voiced)), expected);
+            if let Some(window) = window {
+                let first = 160 * (index + 1 - window.frames as u64);
+                let values: Vec<f32> = (first..160 * (index + 1)).map(|value| value as f32).collect();
+                assert_eq!(window.input, values);
+            }
+        }
+        assert_eq!(features.session().totals(), samples.session().totals());
+    }
+
+    #[test]
+    fn samples_that_are_missing_are_silence() {
+        let mut stream = WindowStream::of_samples(&spec(), 50, 1, Session::new(&spec()).unwrap()).unwrap();
+        for index in 0..150 {
+            let row = samples(index);
+            let frame = Frame {
+                index,
+                end_sample: 0,
+                bands_db: &bands(index),
+                samples: if index == 140 { &[] } else { &row },
+                level_db: -20.0,
+                voiced: true,
+            };
+            if let (Some(window), 149) = (stream.push(frame), index) {
+                let gap = 40 * 160..41 * 160;
+                assert!(window.input[gap.clone()].iter().all(|sample| *sample == 0.0));
+                assert_eq!(window.input[gap.end], 141.0 * 160.0);
+            }
+        }
+    }
+
+    #[test]
     fn the_first_window_has_the_fewest_frames_and_every_frame_can_end_one() {
         let mut stream = stream(MIN_WINDOW_FRAMES, 1);
         for index in 0..200 {
             let window = push(&mut stream, index, false);
             assert_eq!(window.is_some(), index + 1 >= 50);
-            assert!(window.is_none_or(|window| window.frames == 50 && window.features.len() == 150));
+            assert!(window.is_none_or(|window| window.frames == 50 && window.input.len() == 150));
         }
     }
 
@@ -291,7 +394,7 @@ mod tests {
         let mut stream = WindowStream::new(&spec(), 60, 10, before.clone()).unwrap();
         let run = |stream: &mut WindowStream| {
             (0..100)
-                .filter_map(|n| push(stream, n, n % 3 > 0).map(|w| w.features.to_vec()))
+                .filter_map(|n| push(stream, n, n % 3 > 0).map(|w| w.input.to_vec()))
                 .collect::<Vec<_>>()
         };
         let first = run(&mut stream);
@@ -311,7 +414,7 @@ mod tests {
         }
         let window = push(&mut stream, 49, true).unwrap();
         assert!(window.voiced);
-        assert_eq!(window.features, expected(&learnt, 0, 49));
+        assert_eq!(window.input, expected(&learnt, 0, 49));
         assert_eq!(stream.session().totals(), learnt.totals());
     }
 

@@ -105,7 +105,7 @@ proptest! {
         extractor.push(&[&block], |frame| {
             all_finite &= frame.level_db.is_finite() && frame.bands_db.iter().all(|band| band.is_finite());
             if let Some(window) = windows.push(frame) {
-                all_finite &= window.features.iter().all(|value| value.is_finite());
+                all_finite &= window.input.iter().all(|value| value.is_finite());
                 count += 1;
             }
         });

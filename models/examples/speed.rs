@@ -27,10 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut model = Model::from_bytes(&onnx)?;
         let load_ms = milliseconds(start);
         let contract = model.contract();
-        let (frames, coefficients) = (contract.window_frames, contract.features.coefficients);
-        let window: Vec<f32> = (0..frames * coefficients)
-            .map(|n| (n as f32 * 0.7).sin() * 10.0)
-            .collect();
+        let (frames, width) = (contract.window_frames, contract.frame_width());
+        let window: Vec<f32> = (0..frames * width).map(|n| (n as f32 * 0.7).sin()).collect();
         for _ in 0..WARM_UP {
             model.run(&window)?;
         }

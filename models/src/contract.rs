@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use affekt_features::{FeatureSpec, MAX_WINDOW_FRAMES, MIN_WINDOW_FRAMES};
+use affekt_features::{FeatureError, FeatureSpec, MAX_WINDOW_FRAMES, MIN_WINDOW_FRAMES, Session, WindowStream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tract_onnx::pb;
@@ -10,14 +10,18 @@ use crate::{EMOTIONS, ModelError, onnx_file};
 /// Version of the contract between model file and program (`affekt.contract`).
 pub const CONTRACT_VERSION: u32 = 1;
 
-/// Name of the graph's input, f32 `[1, frames, coefficients]`.
+/// Name of the input of a model that takes features, f32 `[1, frames, coefficients]`.
 pub const INPUT: &str = "features";
 /// Name of the graph's output of calibrated probabilities, f32 `[1, 6]`.
 pub const PROBABILITIES: &str = "probabilities";
 /// Name of the graph's output of logits, f32 `[1, 6]`.
 pub const LOGITS: &str = "logits";
-/// Name of the input of a model that takes raw audio, f32 `[1, samples]`.
-const WAVEFORM: &str = "waveform";
+/// Name of the input of a model that takes raw audio, f32 `[1, samples]`, mono at [`WAVEFORM_RATE_HZ`].
+pub const WAVEFORM: &str = "waveform";
+/// Sample rate of raw audio, in Hz.
+pub const WAVEFORM_RATE_HZ: u32 = 16_000;
+/// Longest hop of a model that takes raw audio, in samples, so that they can travel through fixed arrays.
+pub const MAX_WAVEFORM_HOP: usize = 320;
 
 const KEY_CONTRACT: &str = "affekt.contract";
 const KEY_FEATURES: &str = "affekt.features";
@@ -29,7 +33,9 @@ const KEY_CARD: &str = "affekt.card";
 /// What a model promises: read from the ONNX file's `metadata_props`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contract {
-    /// How its input is computed.
+    /// What it takes in.
+    pub input: Input,
+    /// How features are computed; of a model that takes raw audio, how frames are taken and which of them are voiced.
     pub features: FeatureSpec,
     /// Most frames in one window, [`MIN_WINDOW_FRAMES`] to [`MAX_WINDOW_FRAMES`].
     pub window_frames: usize,
@@ -37,6 +43,26 @@ pub struct Contract {
     pub hop_frames: usize,
     /// Where it comes from and how good it is.
     pub card: Card,
+}
+
+/// What a model takes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Input {
+    /// [`INPUT`]: session-normalised MFCCs.
+    #[default]
+    Features,
+    /// [`WAVEFORM`]: mono samples, as many hops of them as there are frames.
+    Waveform,
+}
+
+impl Input {
+    /// Name of the graph's input.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Features => INPUT,
+            Self::Waveform => WAVEFORM,
+        }
+    }
 }
 
 /// The short form of a model card.
@@ -73,9 +99,6 @@ impl Contract {
         let graph = model.graph.as_ref().ok_or_else(|| ModelError::NotOnnx {
             reason: "it has no graph".into(),
         })?;
-        if inputs(graph).any(|input| input.name == WAVEFORM) {
-            return Err(ModelError::Waveform);
-        }
         let labels: Vec<String> = metadata.json(KEY_LABELS)?;
         if labels != EMOTIONS.map(|emotion| emotion.name()) {
             return Err(ModelError::Labels { found: labels });
@@ -85,14 +108,35 @@ impl Contract {
         let window_frames = metadata.frames(KEY_WINDOW_FRAMES, MIN_WINDOW_FRAMES, MAX_WINDOW_FRAMES)?;
         let hop_frames = metadata.frames(KEY_HOP_FRAMES, 1, window_frames)?;
         let card = metadata.json(KEY_CARD)?;
-        check_inputs(graph, features.coefficients)?;
+        let input = check_inputs(graph, &features)?;
         check_outputs(graph)?;
         Ok(Self {
+            input,
             features,
             window_frames,
             hop_frames,
             card,
         })
+    }
+
+    /// Values that the model takes in of each frame: coefficients, or the samples of a hop.
+    pub fn frame_width(&self) -> usize {
+        match self.input {
+            Input::Features => self.features.coefficients,
+            Input::Waveform => self.features.hop,
+        }
+    }
+
+    /// A stream of this model's windows; `session` is what has been heard before.
+    ///
+    /// # Errors
+    /// Those of [`WindowStream::new`].
+    pub fn windows(&self, session: Session) -> Result<WindowStream, FeatureError> {
+        let stream = match self.input {
+            Input::Features => WindowStream::new,
+            Input::Waveform => WindowStream::of_samples,
+        };
+        stream(&self.features, self.window_frames, self.hop_frames, session)
     }
 
     /// The `metadata_props` to write into an ONNX file. Metrics that are not finite are left out: JSON has none.
@@ -139,35 +183,38 @@ impl Metadata<'_> {
 }
 
 /// The inputs that have to be fed: older exporters list the constants among the inputs too.
-fn inputs(graph: &pb::GraphProto) -> impl Iterator<Item = &pb::ValueInfoProto> {
+pub(crate) fn inputs(graph: &pb::GraphProto) -> impl Iterator<Item = &pb::ValueInfoProto> {
     graph
         .input
         .iter()
         .filter(|input| graph.initializer.iter().all(|tensor| tensor.name != input.name))
 }
 
-fn check_inputs(graph: &pb::GraphProto, coefficients: usize) -> Result<(), ModelError> {
+fn check_inputs(graph: &pb::GraphProto, features: &FeatureSpec) -> Result<Input, ModelError> {
     let found: Vec<_> = inputs(graph).collect();
     let [input] = found[..] else {
         let names: Vec<_> = found.iter().map(|input| input.name.as_str()).collect();
         return Err(ModelError::Shape {
             value: "list of inputs".into(),
             found: format!("{names:?}"),
-            expected: format!("`{INPUT}` alone"),
+            expected: format!("`{INPUT}` or `{WAVEFORM}` alone"),
         });
     };
     let dims = dims_of(input);
-    let fits = input.name == INPUT
-        && matches!(&dims, Some(dims) if matches!(dims[..], [Some(1), None, Some(last)] if last == coefficients as i64));
-    if fits {
-        Ok(())
-    } else {
-        Err(misfit(
+    let coefficients = features.coefficients;
+    match (input.name.as_str(), dims.as_deref()) {
+        (INPUT, Some(&[Some(1), None, Some(last)])) if last == coefficients as i64 => Ok(Input::Features),
+        (WAVEFORM, Some(&[Some(1), None])) => match (features.sample_rate_hz, features.hop) {
+            (WAVEFORM_RATE_HZ, 1..=MAX_WAVEFORM_HOP) => Ok(Input::Waveform),
+            (rate_hz, hop) => Err(ModelError::WaveformSpec { rate_hz, hop }),
+        },
+        (WAVEFORM, _) => Err(misfit("input", input, dims, &format!("`{WAVEFORM}` f32 [1, dynamic]"))),
+        _ => Err(misfit(
             "input",
             input,
             dims,
             &format!("`{INPUT}` f32 [1, dynamic, {coefficients}]"),
-        ))
+        )),
     }
 }
 
@@ -191,7 +238,7 @@ fn check_outputs(graph: &pb::GraphProto) -> Result<(), ModelError> {
 }
 
 /// Dimensions of an f32 tensor, `None` where they are dynamic.
-fn dims_of(value: &pb::ValueInfoProto) -> Option<Vec<Option<i64>>> {
+pub(crate) fn dims_of(value: &pb::ValueInfoProto) -> Option<Vec<Option<i64>>> {
     use pb::tensor_shape_proto::dimension::Value;
     let pb::type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
     let shape = tensor.shape.as_ref()?;
@@ -207,19 +254,26 @@ fn dims_of(value: &pb::ValueInfoProto) -> Option<Vec<Option<i64>>> {
     })
 }
 
+fn dim_in_words(dim: Option<i64>) -> String {
+    dim.map_or("dynamic".to_owned(), |size| size.to_string())
+}
+
+/// E.g. `[1, dynamic, 64]`.
+pub(crate) fn in_words(dims: &[Option<i64>]) -> String {
+    let words: Vec<_> = dims.iter().map(|dim| dim_in_words(*dim)).collect();
+    format!("[{}]", words.join(", "))
+}
+
 fn misfit(kind: &str, value: &pb::ValueInfoProto, dims: Option<Vec<Option<i64>>>, expected: &str) -> ModelError {
-    let text = |dim: &Option<i64>| dim.map_or("dynamic".to_owned(), |size| size.to_string());
     match dims {
         // A dynamic batch dimension can make runtimes fail in ways that cannot be caught.
         Some(dims) if dims.len() > 1 && dims[0] != Some(1) => ModelError::Batch {
             value: value.name.clone(),
-            found: text(&dims[0]),
+            found: dim_in_words(dims[0]),
         },
         dims => ModelError::Shape {
             value: format!("{kind} `{}`", value.name),
-            found: dims.map_or("not a tensor of f32".into(), |dims| {
-                format!("f32 [{}]", dims.iter().map(text).collect::<Vec<_>>().join(", "))
-            }),
+            found: dims.map_or("not a tensor of f32".into(), |dims| format!("f32 {}", in_words(&dims))),
             expected: expected.into(),
         },
     }
@@ -415,12 +469,33 @@ mod tests {
     }
 
     #[test]
-    fn raw_audio_is_announced_as_not_supported_yet() {
-        let onnx = with_graph(&samples::model(TINY, 1), |graph| {
-            graph.input[0] = samples::value(WAVEFORM, &[Dim::Fixed(1), Dim::Dynamic("samples")]);
-        });
-        // Such a model has no feature specification.
-        let onnx = with_metadata(&onnx, KEY_FEATURES, None);
-        assert_eq!(refusal(&onnx), ModelError::Waveform);
+    fn raw_audio_is_mono_samples() {
+        let onnx = samples::waveform_model(1);
+        let contract = Contract::read(&onnx).unwrap();
+        assert_eq!((contract.input, contract.frame_width()), (Input::Waveform, 160));
+        let (one, samples) = (Dim::Fixed(1), Dim::Dynamic("samples"));
+        for (dims, batch) in [
+            (vec![one, Dim::Fixed(48_000)], false),
+            (vec![samples], false),
+            (vec![one, samples, one], false),
+            (vec![Dim::Dynamic("batch"), samples], true),
+        ] {
+            let error = refusal(&with_graph(&onnx, |graph| {
+                graph.input[0] = samples::value(WAVEFORM, &dims)
+            }));
+            let expected = if batch {
+                matches!(error, ModelError::Batch { .. })
+            } else {
+                matches!(error, ModelError::Shape { .. })
+            };
+            assert!(expected, "{dims:?}: {error}");
+        }
+        for (rate_hz, hop) in [(22_050, 160), (16_000, 321)] {
+            let mut features = FeatureSpec::standard();
+            (features.sample_rate_hz, features.hop) = (rate_hz, hop);
+            let text = serde_json::to_string(&features).unwrap();
+            let error = refusal(&with_metadata(&onnx, KEY_FEATURES, Some(&text)));
+            assert_eq!(error, ModelError::WaveformSpec { rate_hz, hop });
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! One model loaded into one runtime.
+//! One graph loaded into one runtime.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -13,8 +13,7 @@ use tract_onnx::pb;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::optim::Optimizer;
 
-use crate::contract::{INPUT, LOGITS, PROBABILITIES};
-use crate::{Contract, EMOTIONS, ModelError, Prediction, runtime};
+use crate::{ModelError, runtime};
 
 /// Most bytes of one value inside a running model. tract would find out by asking for them.
 const MAX_VALUE_BYTES: usize = 1 << 30;
@@ -23,69 +22,121 @@ const MAX_VALUE_BYTES: usize = 1 << 30;
 const MIN_REWRITES: usize = 200;
 const REWRITES_PER_NODE: usize = 6;
 
-pub(crate) enum Engine {
+/// What a graph takes in.
+#[derive(Debug, Clone)]
+pub(crate) struct Port {
+    /// Name of its only input.
+    pub name: String,
+    /// How values lie in it.
+    pub layout: Layout,
+    /// Most values at once.
+    pub longest: usize,
+}
+
+/// Shape of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// `[1, rows, width]`.
+    Rows {
+        /// Values of a row.
+        width: usize,
+    },
+    /// `[1, values]`.
+    Row,
+    /// `[values]`.
+    Flat,
+}
+
+impl Layout {
+    fn shape(self, values: usize) -> Vec<usize> {
+        match self {
+            Self::Rows { width } => vec![1, values / width, width],
+            Self::Row => vec![1, values],
+            Self::Flat => vec![values],
+        }
+    }
+}
+
+/// One of the values that a graph gave.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Output {
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub values: Vec<f32>,
+}
+
+/// A graph in a runtime.
+pub(crate) struct Engine {
+    input: Port,
+    /// Names of the outputs that are read.
+    outputs: Vec<String>,
+    running: Running,
+}
+
+enum Running {
     OnnxRuntime(Session),
     Tract {
-        /// For windows of any length.
+        /// For inputs of any length.
         any: Arc<TypedSimplePlan>,
-        /// For those of full length, which are nearly all of a session: known sizes make the convolutions faster.
-        full: Arc<TypedSimplePlan>,
-        full_frames: usize,
+        /// For windows of features of so many values, the longest, which are nearly all of a session: known sizes make
+        /// convolutions faster. Not for raw audio, whose models are large and would be there twice.
+        full: Option<(usize, Arc<TypedSimplePlan>)>,
         /// Places of the outputs among the graph's.
-        probabilities: usize,
-        logits: usize,
+        places: Vec<usize>,
     },
 }
 
 impl Engine {
-    /// Loads a checked model, `onnx` decoded as `proto`, into the process's runtime.
-    pub(crate) fn load(onnx: &[u8], proto: &pb::ModelProto, contract: &Contract) -> Result<Self, ModelError> {
-        guard(|| match runtime::environment() {
+    /// Loads a checked graph, `onnx` decoded as `proto`, into the process's runtime.
+    pub(crate) fn load(onnx: &[u8], proto: &pb::ModelProto, input: Port, outputs: &[&str]) -> Result<Self, ModelError> {
+        let running = guard(|| match runtime::environment() {
             Some(environment) => onnx_runtime(environment, onnx)
-                .map(Self::OnnxRuntime)
+                .map(Running::OnnxRuntime)
                 .map_err(|error| error.to_string()),
-            None => tract(proto, contract).map_err(|error| chain(&error)),
+            None => tract(proto, &input, outputs).map_err(|error| chain(&error)),
+        })?;
+        Ok(Self {
+            input,
+            outputs: outputs.iter().map(|&name| name.to_owned()).collect(),
+            running,
         })
     }
 
-    /// Runs one window of `frames` × `coefficients` values. The outputs are as the model gave them.
-    pub(crate) fn run(&mut self, features: &[f32], coefficients: usize) -> Result<Prediction, ModelError> {
-        let shape = [1, features.len() / coefficients, coefficients];
-        guard(|| match self {
-            Self::OnnxRuntime(session) => {
-                let window = TensorRef::from_array_view((shape, features)).map_err(|error| error.to_string())?;
+    /// Runs one input, whole rows of it. The outputs are as the graph gave them, in the order that was asked for.
+    pub(crate) fn run(&mut self, values: &[f32]) -> Result<Vec<Output>, ModelError> {
+        let shape = self.input.layout.shape(values.len());
+        guard(|| match &mut self.running {
+            Running::OnnxRuntime(session) => {
+                let input = TensorRef::from_array_view((shape, values)).map_err(|error| error.to_string())?;
                 let outputs = session
-                    .run(ort::inputs![INPUT => window])
+                    .run(ort::inputs![self.input.name.as_str() => input])
                     .map_err(|error| error.to_string())?;
-                let six = |name: &str| {
+                let read = |name: &String| {
                     let value = outputs.get(name).ok_or_else(|| format!("no output `{name}`"))?;
-                    let (_, data) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
-                    exactly_six(name, data)
+                    let (shape, data) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
+                    Ok(Output {
+                        shape: shape.iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect(),
+                        values: data.to_vec(),
+                    })
                 };
-                Ok(Prediction {
-                    probabilities: six(PROBABILITIES)?,
-                    logits: six(LOGITS)?,
-                })
+                self.outputs.iter().map(read).collect()
             }
-            Self::Tract {
-                any,
-                full,
-                full_frames,
-                probabilities,
-                logits,
-            } => {
-                let plan = if shape[1] == *full_frames { full } else { any };
-                let window = Tensor::from_shape(&shape, features).map_err(|error| chain(&error))?;
-                let outputs = plan.run(tvec!(window.into())).map_err(|error| chain(&error))?;
-                let six = |name: &str, index: usize| {
-                    let output = outputs.get(index).ok_or_else(|| format!("no output `{name}`"))?;
-                    let data = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
-                    exactly_six(name, data.map_err(|error| chain(&error))?)
+            Running::Tract { any, full, places } => {
+                let plan = match full {
+                    Some((length, plan)) if *length == values.len() => plan,
+                    _ => any,
                 };
-                Ok(Prediction {
-                    probabilities: six(PROBABILITIES, *probabilities)?,
-                    logits: six(LOGITS, *logits)?,
-                })
+                let input = Tensor::from_shape(&shape, values).map_err(|error| chain(&error))?;
+                let outputs = plan.run(tvec!(input.into())).map_err(|error| chain(&error))?;
+                let read = |(name, place): (&String, &usize)| {
+                    let output = outputs.get(*place).ok_or_else(|| format!("no output `{name}`"))?;
+                    let data = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
+                    Ok(Output {
+                        shape: output.shape().to_vec(),
+                        values: data.map_err(|error| chain(&error))?.to_vec(),
+                    })
+                };
+                self.outputs.iter().zip(places.iter()).map(read).collect()
             }
         })
     }
@@ -104,7 +155,7 @@ fn onnx_runtime(environment: &ort::environment::Environment, onnx: &[u8]) -> ort
 
 /// tract is used directly, not behind ort's interface (ort-tract): a panic inside functions with C's calling
 /// convention would end the host, and models can make tract panic on some windows only.
-fn tract(proto: &pb::ModelProto, contract: &Contract) -> TractResult<Engine> {
+fn tract(proto: &pb::ModelProto, input: &Port, outputs: &[&str]) -> TractResult<Running> {
     let place = |name: &str| {
         let outputs = proto.graph.iter().flat_map(|graph| &graph.output);
         outputs
@@ -117,20 +168,28 @@ fn tract(proto: &pb::ModelProto, contract: &Contract) -> TractResult<Engine> {
         return Err(TractError::msg(format!("its value `{name}` is computed nowhere")));
     }
     let mut model = parsed.model;
-    let frames = model.symbols.sym("frames");
-    let shape = [1.to_dim(), frames.to_dim(), contract.features.coefficients.to_dim()];
+    let length = model.symbols.sym("length");
+    let (shape, longest): (TVec<TDim>, usize) = match input.layout {
+        Layout::Rows { width } => (
+            tvec![1.to_dim(), length.to_dim(), width.to_dim()],
+            input.longest / width,
+        ),
+        Layout::Row => (tvec![1.to_dim(), length.to_dim()], input.longest),
+        Layout::Flat => (tvec![length.to_dim()], input.longest),
+    };
     model.set_input_fact(0, f32::fact(&shape).into())?;
     let mut model = model.into_typed()?;
     // Graphs exist that the optimiser rewrites for ever.
     let rewrites = MIN_REWRITES + REWRITES_PER_NODE * model.nodes().len();
     Optimizer::declutter().stopping_at(rewrites).optimize(&mut model)?;
-    let longest = SymbolValues::default().with(&frames, contract.window_frames as i64);
-    let full_length = HashMap::from([(frames.clone(), contract.window_frames.to_dim())]);
-    let mut full = model.set_symbols(&full_length)?;
-    Optimizer::declutter().stopping_at(rewrites).optimize(&mut full)?;
-    for model in [&mut model, &mut full] {
-        model.optimize_with_session(&mut Optimizer::codegen().stopping_at(rewrites).session())?;
-    }
+    let full = match input.layout {
+        Layout::Rows { .. } => Some(model.set_symbols(&HashMap::from([(length.clone(), longest.to_dim())]))?),
+        Layout::Row | Layout::Flat => None,
+    };
+    let longest = SymbolValues::default().with(&length, longest as i64);
+    let codegen =
+        |model: &mut TypedModel| model.optimize_with_session(&mut Optimizer::codegen().stopping_at(rewrites).session());
+    codegen(&mut model)?;
     for node in model.nodes() {
         for output in &node.outputs {
             let dims = output.fact.shape.eval_to_usize(&longest)?;
@@ -145,18 +204,19 @@ fn tract(proto: &pb::ModelProto, contract: &Contract) -> TractResult<Engine> {
             }
         }
     }
-    Ok(Engine::Tract {
+    let full = match full {
+        Some(mut full) => {
+            Optimizer::declutter().stopping_at(rewrites).optimize(&mut full)?;
+            codegen(&mut full)?;
+            Some((input.longest, full.into_runnable()?))
+        }
+        None => None,
+    };
+    Ok(Running::Tract {
         any: model.into_runnable()?,
-        full: full.into_runnable()?,
-        full_frames: contract.window_frames,
-        probabilities: place(PROBABILITIES)?,
-        logits: place(LOGITS)?,
+        full,
+        places: outputs.iter().map(|name| place(name)).collect::<TractResult<_>>()?,
     })
-}
-
-fn exactly_six(name: &str, data: &[f32]) -> Result<[f32; EMOTIONS.len()], String> {
-    data.try_into()
-        .map_err(|_| format!("its `{name}` are {} values", data.len()))
 }
 
 /// Whatever a model makes the runtime do, it ends as a value.

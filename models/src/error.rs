@@ -35,6 +35,16 @@ pub enum ModelError {
         /// What is wrong, as a clause.
         reason: String,
     },
+    /// A front end is written for operators that our part of the graph cannot be written for.
+    #[error("the front end is written for ONNX opset {found}: export it for opset {low} to {high}")]
+    Opset {
+        /// Its opset.
+        found: i64,
+        /// Oldest that is accepted.
+        low: i64,
+        /// Newest that is accepted.
+        high: i64,
+    },
     /// A constant tensor's data do not fit its shape.
     #[error("the model's tensor `{tensor}` is damaged: {reason}. Fetch or export the model again")]
     Tensor {
@@ -98,11 +108,18 @@ pub enum ModelError {
         /// Largest that is accepted.
         high: usize,
     },
-    /// The model takes raw audio.
+    /// The raw audio that the model takes is of another rate, or in steps that are too long.
     #[error(
-        "the model takes raw audio (`waveform`), which this version of Affekt does not support yet: choose a model that takes `features`"
+        "the model takes raw audio at {rate_hz} Hz in steps of {hop} samples, it must be {} Hz and at most {} samples: export the model again",
+        crate::WAVEFORM_RATE_HZ,
+        crate::MAX_WAVEFORM_HOP
     )]
-    Waveform,
+    WaveformSpec {
+        /// Its sample rate, in Hz.
+        rate_hz: u32,
+        /// Its hop, in samples.
+        hop: usize,
+    },
     /// The batch dimension is not fixed at one.
     #[error("the model's `{value}` has a batch size of {found}: export it with a batch size fixed at 1")]
     Batch {
@@ -136,17 +153,17 @@ pub enum ModelError {
         reason: String,
     },
     /// The window is not what the model takes.
-    #[error("a window of {found} values was given to a model that takes 1 to {frames} frames of {coefficients}")]
+    #[error("a window of {found} values was given to a model that takes 1 to {frames} frames of {width}")]
     Window {
         /// Number of values given.
         found: usize,
         /// Most frames.
         frames: usize,
         /// Values per frame.
-        coefficients: usize,
+        width: usize,
     },
     /// The window contains NaN or infinities.
-    #[error("the features of a window contain values that are not finite")]
+    #[error("a window contains values that are not finite")]
     NotFinite,
     /// The recording's sample rate is not supported.
     #[error(transparent)]

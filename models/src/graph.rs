@@ -5,17 +5,32 @@
 use prost::Message;
 use tract_onnx::pb;
 
-use crate::Contract;
+use crate::engine::Layout;
+use crate::front_end::{Ends, FrontEndInput};
+use crate::{Contract, ModelError, onnx_file};
 
-/// ONNX operator set the graphs are written for.
+/// ONNX operator set the graphs are written for, unless an adopted graph has another.
 const OPSET: i64 = 18;
+/// Operator sets of graphs that can be adopted: between them the operators that are written here mean the same, but for
+/// [`Graph::reduce_mean`].
+const ADOPTED_OPSETS: std::ops::RangeInclusive<i64> = 13..=22;
+/// What the names of an adopted graph begin with.
+const ADOPTED: &str = "front_end/";
 /// ONNX file format version: 9 came with opset 20 and is read by everything that knows opset 18.
 const IR_VERSION: i64 = 9;
 
 /// An ONNX graph under construction (opset 18, IR version 9). Names of values are plain strings.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Graph {
     graph: pb::GraphProto,
+    opset: i64,
+    ir_version: i64,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Attribute of a node.
@@ -48,6 +63,65 @@ impl Graph {
                 name: "affekt".into(),
                 ..Default::default()
             },
+            opset: OPSET,
+            ir_version: IR_VERSION,
+        }
+    }
+
+    /// Takes another model's graph in, under names of its own: from our value `from` to embeddings `to`, f32
+    /// `[1, rows, width]`. `output` names the output with the embeddings, the first one if not given. The file is then
+    /// written for the other's operator set, so this comes before all nodes.
+    ///
+    /// # Errors
+    /// What is wrong with the file, its input or its output; [`ModelError::Opset`]; operators that are not ONNX's own.
+    pub fn adopt(
+        &mut self,
+        onnx: &[u8],
+        input: FrontEndInput,
+        output: Option<&str>,
+        width: usize,
+        from: &str,
+        to: &str,
+    ) -> Result<(), ModelError> {
+        let model = onnx_file::decode(onnx)?;
+        let ends = Ends::of(&model, input, output)?;
+        let own = model.opset_import.iter().find(|set| is_onnx(&set.domain));
+        let opset = own.map_or(1, |set| set.version);
+        if !ADOPTED_OPSETS.contains(&opset) {
+            return Err(ModelError::Opset {
+                found: opset,
+                low: *ADOPTED_OPSETS.start(),
+                high: *ADOPTED_OPSETS.end(),
+            });
+        }
+        let mut graph = model.graph.unwrap_or_default();
+        adopt_names(&mut graph)?;
+        self.opset = opset;
+        self.ir_version = model.ir_version.max(IR_VERSION);
+        let first = format!("{ADOPTED}{}", ends.input);
+        match ends.layout {
+            Layout::Rows { .. } | Layout::Row => self.node("Identity", &[from], &[&first], &[]),
+            Layout::Flat => {
+                let shape = self.ints(&format!("{to}_flat"), &[1], &[-1]);
+                self.node("Reshape", &[from, &shape], &[&first], &[]);
+            }
+        }
+        self.graph.initializer.append(&mut graph.initializer);
+        self.graph.node.append(&mut graph.node);
+        let shape = self.ints(&format!("{to}_shape"), &[3], &[1, -1, width as i64]);
+        self.node("Reshape", &[&format!("{ADOPTED}{}", ends.output), &shape], &[to], &[]);
+        Ok(())
+    }
+
+    /// Mean over one axis, which falls away: the operator's axes were an attribute before opset 18.
+    pub fn reduce_mean(&mut self, input: &str, axis: i64, output: &str) {
+        let flat = ("keepdims", Attribute::Int(0));
+        if self.opset < 18 {
+            let axes = ("axes", Attribute::Ints(vec![axis]));
+            self.node("ReduceMean", &[input], &[output], &[axes, flat]);
+        } else {
+            let axes = self.ints(&format!("{output}_axis"), &[1], &[axis]);
+            self.node("ReduceMean", &[input, &axes], &[output], &[flat]);
         }
     }
 
@@ -153,10 +227,10 @@ impl Graph {
             .map(|(key, value)| pb::StringStringEntryProto { key, value })
             .collect();
         pb::ModelProto {
-            ir_version: IR_VERSION,
+            ir_version: self.ir_version,
             opset_import: vec![pb::OperatorSetIdProto {
                 domain: String::new(),
-                version: OPSET,
+                version: self.opset,
             }],
             producer_name: "affekt".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
@@ -166,6 +240,43 @@ impl Graph {
         }
         .encode_to_vec()
     }
+}
+
+fn is_onnx(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
+}
+
+/// Puts [`ADOPTED`] before all names, those of subgraphs included, so that they meet none of ours.
+fn adopt_names(graph: &mut pb::GraphProto) -> Result<(), ModelError> {
+    let rename = |name: &mut String| {
+        // An empty name stands for an input that is left out.
+        if !name.is_empty() {
+            name.insert_str(0, ADOPTED);
+        }
+    };
+    let values = graph.input.iter_mut().chain(&mut graph.output);
+    values.for_each(|value| rename(&mut value.name));
+    graph.initializer.iter_mut().for_each(|tensor| rename(&mut tensor.name));
+    // Shapes of values in between are not needed, and may speak of a batch.
+    graph.value_info.clear();
+    for node in &mut graph.node {
+        if !is_onnx(&node.domain) {
+            return Err(ModelError::Graph {
+                reason: format!(
+                    "its node `{}` is an operator of `{}`, not of ONNX",
+                    node.name, node.domain
+                ),
+            });
+        }
+        rename(&mut node.name);
+        node.input.iter_mut().chain(&mut node.output).for_each(rename);
+        for attribute in &mut node.attribute {
+            for inner in attribute.graphs.iter_mut().chain(&mut attribute.g) {
+                adopt_names(inner)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn value_info(name: &str, dims: &[Dim]) -> pb::ValueInfoProto {
@@ -194,5 +305,43 @@ fn value_info(name: &str, dims: &[Dim]) -> pb::ValueInfoProto {
             ..Default::default()
         }),
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_subgraphs_are_adopted_too() {
+        let node = |inputs: &[&str], output: &str| pb::NodeProto {
+            name: "node".into(),
+            op_type: "Add".into(),
+            input: inputs.iter().map(|&name| name.into()).collect(),
+            output: vec![output.into()],
+            ..Default::default()
+        };
+        let inner = pb::GraphProto {
+            node: vec![node(&["outer", "", "own"], "result")],
+            ..Default::default()
+        };
+        let mut branch = node(&["condition"], "chosen");
+        branch.attribute.push(pb::AttributeProto {
+            name: "then_branch".into(),
+            g: Some(inner),
+            ..Default::default()
+        });
+        let mut graph = pb::GraphProto {
+            node: vec![branch],
+            ..Default::default()
+        };
+        adopt_names(&mut graph).unwrap();
+        let inner = graph.node[0].attribute[0].g.as_ref().unwrap();
+        assert_eq!(graph.node[0].input, ["front_end/condition"]);
+        assert_eq!(inner.node[0].input, ["front_end/outer", "", "front_end/own"]);
+        assert_eq!(inner.node[0].output, ["front_end/result"]);
+        graph.node[0].attribute[0].g.as_mut().unwrap().node[0].domain = "com.example".into();
+        let error = adopt_names(&mut graph).unwrap_err();
+        assert!(error.to_string().contains("com.example"), "{error}");
     }
 }

@@ -13,6 +13,7 @@ mod contract;
 mod emotion;
 mod engine;
 mod error;
+mod front_end;
 pub mod graph;
 mod model;
 mod onnx_file;
@@ -26,8 +27,11 @@ mod samples;
 mod shipped;
 pub mod timeline;
 
-pub use contract::{CONTRACT_VERSION, Card, Contract, INPUT, LOGITS, PROBABILITIES};
+pub use contract::{
+    CONTRACT_VERSION, Card, Contract, INPUT, Input, LOGITS, MAX_WAVEFORM_HOP, PROBABILITIES, WAVEFORM, WAVEFORM_RATE_HZ,
+};
 pub use emotion::{EMOTIONS, Emotion};
 pub use error::ModelError;
+pub use front_end::{FrontEndInput, FrontEndModel};
 pub use model::{MAX_MODEL_BYTES, Model, Prediction};
 pub use shipped::SHIPPED_MODEL;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use affekt_features::MIN_WINDOW_FRAMES;
 
-use crate::engine::Engine;
-use crate::{Contract, EMOTIONS, ModelError, onnx_file};
+use crate::engine::{Engine, Layout, Port};
+use crate::{Contract, EMOTIONS, Input, LOGITS, ModelError, PROBABILITIES, onnx_file};
 
 /// Largest model file that is loaded, in bytes.
 pub const MAX_MODEL_BYTES: u64 = 512 << 20;
@@ -44,11 +44,21 @@ impl Model {
     pub fn from_bytes(onnx: &[u8]) -> Result<Self, ModelError> {
         let proto = onnx_file::decode(onnx)?;
         let contract = Contract::of(&proto)?;
-        let engine = Engine::load(onnx, &proto, &contract)?;
+        let input = Port {
+            name: contract.input.name().into(),
+            layout: match contract.input {
+                Input::Features => Layout::Rows {
+                    width: contract.features.coefficients,
+                },
+                Input::Waveform => Layout::Row,
+            },
+            longest: contract.window_frames * contract.frame_width(),
+        };
+        let engine = Engine::load(onnx, &proto, input, &[PROBABILITIES, LOGITS])?;
         drop(proto);
         let mut model = Self { contract, engine };
         for frames in [MIN_WINDOW_FRAMES, model.contract.window_frames] {
-            model.run(&vec![0.0; frames * model.contract.features.coefficients])?;
+            model.run(&vec![0.0; frames * model.contract.frame_width()])?;
         }
         Ok(model)
     }
@@ -80,23 +90,34 @@ impl Model {
         &self.contract
     }
 
-    /// Runs one window: row-major `[frames, coefficients]`, as [`affekt_features::Window::features`], of 1 to
-    /// `window_frames` frames. A prediction that is returned is finite and a probability distribution.
-    pub fn run(&mut self, features: &[f32]) -> Result<Prediction, ModelError> {
-        let coefficients = self.contract.features.coefficients;
+    /// Runs one window, [`affekt_features::Window::input`]: row-major `[frames, coefficients]`, or as many hops of
+    /// samples, of 1 to `window_frames` frames. A prediction that is returned is finite and a probability distribution.
+    pub fn run(&mut self, window: &[f32]) -> Result<Prediction, ModelError> {
+        let width = self.contract.frame_width();
         let frames = self.contract.window_frames;
-        if features.is_empty() || !features.len().is_multiple_of(coefficients) || features.len() > frames * coefficients
-        {
+        if window.is_empty() || !window.len().is_multiple_of(width) || window.len() > frames * width {
             return Err(ModelError::Window {
-                found: features.len(),
+                found: window.len(),
                 frames,
-                coefficients,
+                width,
             });
         }
-        if !features.iter().all(|value| value.is_finite()) {
+        if !window.iter().all(|value| value.is_finite()) {
             return Err(ModelError::NotFinite);
         }
-        let prediction = self.engine.run(features, coefficients)?;
+        let outputs = self.engine.run(window)?;
+        let six = |place: usize| {
+            outputs
+                .get(place)
+                .and_then(|output| output.values.as_slice().try_into().ok())
+        };
+        let (Some(probabilities), Some(logits)) = (six(0), six(1)) else {
+            let found: Vec<usize> = outputs.iter().map(|output| output.values.len()).collect();
+            return Err(ModelError::Outputs {
+                reason: format!("they are {found:?} values"),
+            });
+        };
+        let prediction = Prediction { probabilities, logits };
         check(&prediction)?;
         Ok(prediction)
     }
@@ -127,7 +148,7 @@ mod tests {
     use crate::graph::{Attribute, Graph};
     use crate::runtime::{self, Runtime};
     use crate::samples::{self, TINY};
-    use crate::{INPUT, LOGITS, PROBABILITIES};
+    use crate::{INPUT, MAX_WAVEFORM_HOP, WAVEFORM};
 
     fn refusal(onnx: &[u8]) -> ModelError {
         Model::from_bytes(onnx).expect_err("this model must be refused")
@@ -219,7 +240,55 @@ mod tests {
         );
         samples::declare(&mut graph, TINY.coefficients);
         let error = refusal(&graph.finish(&samples::contract(TINY)));
-        assert!(matches!(error, ModelError::Runtime { .. }), "{error}");
+        assert!(
+            matches!(error, ModelError::Outputs { .. } | ModelError::Runtime { .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn windows_of_samples_run() {
+        let mut model = Model::from_bytes(&samples::waveform_model(1)).unwrap();
+        let quiet = model.run(&vec![0.01; 50 * 160]).unwrap();
+        let loud = model.run(&vec![0.9; 300 * 160]).unwrap();
+        assert_ne!(quiet, loud);
+        for length in [0, 100, 161, 301 * 160] {
+            let error = model.run(&vec![0.1; length]).unwrap_err();
+            assert!(
+                matches!(error, ModelError::Window { found, width: 160, .. } if found == length),
+                "{error}"
+            );
+        }
+        let mut broken = vec![0.0; 8_000];
+        broken[7] = f32::NAN;
+        assert_eq!(model.run(&broken), Err(ModelError::NotFinite));
+    }
+
+    #[test]
+    fn waveform_models_that_fail_on_the_shortest_window_are_refused() {
+        // A convolution that is longer than half a second.
+        let taps = 4 * MIN_WINDOW_FRAMES * MAX_WAVEFORM_HOP;
+        let onnx = samples::with_graph(&samples::waveform_model(1), |graph| {
+            let kernel = graph
+                .initializer
+                .iter_mut()
+                .find(|tensor| tensor.name == "conv.weight")
+                .unwrap();
+            let filters = kernel.dims[0];
+            kernel.dims = vec![filters, 1, taps as i64];
+            kernel.raw_data = vec![0; 4 * filters as usize * taps];
+            let conv = graph.node.iter_mut().find(|node| node.op_type == "Conv").unwrap();
+            conv.attribute[0].ints = vec![taps as i64];
+        });
+        let error = refusal(&onnx);
+        assert!(
+            matches!(error, ModelError::Runtime { .. } | ModelError::Outputs { .. }),
+            "{error}"
+        );
+        let unknown = samples::with_graph(&samples::waveform_model(1), |graph| {
+            graph.node[0].input[0] = format!("{WAVEFORM}2");
+        });
+        assert!(matches!(refusal(&unknown), ModelError::Runtime { .. }));
     }
 
     #[test]

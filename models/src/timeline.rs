@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use affekt_features::{Extractor, Session, WindowStream};
+use affekt_features::{Extractor, Session};
 
 use crate::{EMOTIONS, Emotion, Model, ModelError, Prediction};
 
@@ -55,8 +55,7 @@ impl Timeline {
         let spec = &contract.features;
         let mut extractor = Extractor::new(spec, sample_rate_hz).map_err(ModelError::Recording)?;
         let session = Session::new(spec).map_err(ModelError::Features)?;
-        let mut windows = WindowStream::new(spec, contract.window_frames, contract.hop_frames, session)
-            .map_err(ModelError::Features)?;
+        let mut windows = contract.windows(session).map_err(ModelError::Features)?;
         let length = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
         let mut points = Vec::new();
         let mut failure = None;
@@ -70,7 +69,7 @@ impl Timeline {
                 let (None, Some(window)) = (&failure, windows.push(frame)) else {
                     return;
                 };
-                match model.run(window.features) {
+                match model.run(window.input) {
                     Ok(prediction) => points.push(Point {
                         time_s: window.end_sample as f64 / sample_rate_hz,
                         prediction,
@@ -249,6 +248,21 @@ mod tests {
         assert_ne!(timeline.points[0].prediction, timeline.points[9].prediction);
         // Both channels of a mono recording say the same as one.
         assert_eq!(Timeline::of(&mut model, &[&sound, &sound], 48_000.0), Ok(timeline));
+    }
+
+    #[test]
+    fn raw_audio_is_streamed_to_the_same_windows() {
+        let sound = buzz(44_100.0, 3.5);
+        let mut of_features = Model::from_bytes(&samples::model(TINY, 1)).unwrap();
+        let mut of_samples = Model::from_bytes(&samples::waveform_model(1)).unwrap();
+        let expected = Timeline::of(&mut of_features, &[&sound], 44_100.0).unwrap();
+        let timeline = Timeline::of(&mut of_samples, &[&sound], 44_100.0).unwrap();
+        let places = |timeline: &Timeline| -> Vec<(f64, bool)> {
+            let points = timeline.points.iter();
+            points.map(|point| (point.time_s, point.voiced)).collect()
+        };
+        assert_eq!(places(&timeline), places(&expected));
+        assert_ne!(timeline.points[0].prediction, timeline.points[9].prediction);
     }
 
     #[test]

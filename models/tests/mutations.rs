@@ -4,7 +4,8 @@
 
 mod common;
 
-use affekt_models::{Contract, Model, ModelError};
+use affekt_models::graph::Graph;
+use affekt_models::{Contract, FrontEndInput, FrontEndModel, Model, ModelError, WAVEFORM};
 use common::{Random, TINY};
 use proptest::prelude::*;
 use tract_onnx::pb;
@@ -12,9 +13,9 @@ use tract_onnx::pb;
 /// Loads, and runs what loads: whatever comes is fine as long as it comes back.
 fn try_out(onnx: &[u8]) -> Result<(), ModelError> {
     let mut model = Model::from_bytes(onnx)?;
-    let coefficients = model.contract().features.coefficients;
+    let width = model.contract().frame_width();
     for frames in [1, 57, model.contract().window_frames] {
-        if let Ok(prediction) = model.run(&common::window(frames, coefficients, 3)) {
+        if let Ok(prediction) = model.run(&common::window(frames, width, 3)) {
             assert!(
                 prediction
                     .probabilities
@@ -83,6 +84,28 @@ proptest! {
             onnx[place] = byte;
         }
         let _ = quietly(|| try_out(&onnx));
+    }
+
+    #[test]
+    fn bytes_of_a_waveform_model_may_be_changed(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut onnx = common::waveform_model(1);
+        for (place, byte) in changes {
+            let place = place.index(onnx.len());
+            onnx[place] = byte;
+        }
+        let _ = quietly(|| try_out(&onnx));
+    }
+
+    #[test]
+    fn bytes_of_a_front_end_may_be_changed(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut onnx = common::front_end(1, 17);
+        for (place, byte) in changes {
+            let place = place.index(onnx.len());
+            onnx[place] = byte;
+        }
+        let _ = quietly(|| FrontEndModel::from_bytes(&onnx, FrontEndInput::Waveform, None, 8_000, 16_000));
+        let mut graph = Graph::new();
+        let _ = quietly(|| graph.adopt(&onnx, FrontEndInput::Waveform, None, common::EMBEDDING, WAVEFORM, "rows"));
     }
 
     #[test]

@@ -95,12 +95,21 @@ fn predictions_of_one_process() {
     }
     println!("{RUNTIME} {chosen}");
     let (full, tiny) = (common::model(FULL, 1), common::model(TINY, 2));
-    for (name, onnx) in [("full", &full[..]), ("tiny", &tiny), ("shipped", SHIPPED_MODEL)] {
+    let raw = common::waveform_model(3);
+    for (name, onnx) in [
+        ("full", &full[..]),
+        ("tiny", &tiny),
+        ("shipped", SHIPPED_MODEL),
+        ("raw", &raw),
+    ] {
         let mut model = Model::from_bytes(onnx).unwrap();
-        let coefficients = model.contract().features.coefficients;
+        let width = model.contract().frame_width();
+        // Samples stay within full scale.
+        let gain = if name == "raw" { 0.05 } else { 1.0 };
         for frames in [50, 51, 60, 119, 250, 300] {
             for seed in 0..2 {
-                let prediction = model.run(&common::window(frames, coefficients, seed)).unwrap();
+                let window: Vec<f32> = common::window(frames, width, seed).iter().map(|x| x * gain).collect();
+                let prediction = model.run(&window).unwrap();
                 let values = prediction.probabilities.iter().chain(&prediction.logits);
                 let values: Vec<String> = values.map(f32::to_string).collect();
                 println!("{OUTPUT} {name} {frames} {seed} = {}", values.join(" "));

@@ -248,12 +248,12 @@ mod tests {
 
     use affekt_models::automation::{CONTROL_TICK, Pass, RESULT_DELAY_S};
     use affekt_models::timeline::Timeline;
-    use affekt_models::{Model, SHIPPED_MODEL};
+    use affekt_models::{Contract, Input, Model, SHIPPED_MODEL};
 
     use super::*;
     use crate::model_choice::ModelChoice;
     use crate::singer::SingerSlot;
-    use crate::testing::voice;
+    use crate::testing::{voice, waveform_model};
     use crate::worker::engine::tests::contract;
     use crate::worker::engine::{Engine, shipped_contract};
     use crate::worker::tests::fingerprint_engine;
@@ -345,6 +345,46 @@ mod tests {
                     "blocks of {block} at {rate_hz} Hz"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn an_offline_render_of_raw_audio_is_the_same_at_any_block_size() {
+        let engine = || {
+            let contract = Contract {
+                input: Input::Waveform,
+                ..contract()
+            };
+            Ok(Engine::new(contract, "test".into(), |samples| {
+                let sum: f32 = samples
+                    .iter()
+                    .enumerate()
+                    .map(|(n, x)| x * ((n % 13) as f32 + 1.0))
+                    .sum();
+                let part = sum.sin().abs();
+                Ok([part, 1.0 - part, 0.0, 0.0, 0.0, 0.0])
+            }))
+        };
+        let worker = Arc::new(Worker::start(engine).unwrap());
+        let rate_hz = 44_100.0;
+        let sound = voice(rate_hz, 3.0);
+        let run = |block: usize| {
+            play(
+                &mut analysis(&worker, &contract().features, rate_hz, true),
+                &sound,
+                rate_hz,
+                &[block],
+            )
+        };
+        let reference = run(64);
+        assert_eq!((reference.reading.late, reference.reading.dropped), (0, 0));
+        let changes = reference
+            .values
+            .windows(2)
+            .filter(|pair| pair[0].emotions != pair[1].emotions);
+        assert!(changes.count() > 10);
+        for block in [17, 441, 512] {
+            assert_eq!(run(block).values, reference.values, "blocks of {block}");
         }
     }
 
@@ -497,6 +537,30 @@ mod tests {
         let spec = &shipped_contract().unwrap().features;
         for block in [37, 1_024, 8_192] {
             let mut analysis = analysis(&worker, spec, rate_hz, true);
+            sound.chunks(block).for_each(|block| hear(&mut analysis, &[block]));
+            let reading = analysis.reading();
+            assert_eq!((reading.late, reading.dropped), (0, 0));
+            for (value, expected) in reading.values.emotions.iter().zip(expected.emotions) {
+                assert!((value - expected).abs() < 1e-3, "blocks of {block}: {reading:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_value_is_the_timelines_with_a_model_of_raw_audio() {
+        let rate_hz = 48_000.0;
+        let mut sound = voice(rate_hz, 2.5);
+        sound.extend(vec![0.0; 48_000]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("raw.onnx");
+        std::fs::write(&file, waveform_model()).unwrap();
+        let mut model = Model::from_file(&file).unwrap();
+        let timeline = Timeline::of(&mut model, &[&sound], rate_hz).unwrap();
+        let expected = Pass::of_timeline(&timeline, rate_hz, 3.5, Settings::default()).last();
+        assert!(expected.emotions.iter().any(|value| *value > 0.2), "{expected:?}");
+        let worker = Arc::new(Worker::start(move || Engine::from_file(&file)).unwrap());
+        for block in [64, 1_000] {
+            let mut analysis = analysis(&worker, &contract().features, rate_hz, true);
             sound.chunks(block).for_each(|block| hear(&mut analysis, &[block]));
             let reading = analysis.reading();
             assert_eq!((reading.late, reading.dropped), (0, 0));

@@ -1,5 +1,41 @@
 //! What several tests need.
 
+use affekt_models::graph::{Attribute, Dim, Graph};
+use affekt_models::{Contract, EMOTIONS, Input, LOGITS, PROBABILITIES, WAVEFORM};
+
+use crate::worker::engine::tests::contract;
+
+/// A model file that takes raw audio: how loud it is on average behind six short filters.
+pub fn waveform_model() -> Vec<u8> {
+    const TAPS: usize = 64;
+    let six = EMOTIONS.len();
+    let mut graph = Graph::new();
+    graph.input(WAVEFORM, &[Dim::Fixed(1), Dim::Dynamic("samples")]);
+    graph.ints("axis", &[1], &[1]);
+    graph.node("Unsqueeze", &[WAVEFORM, "axis"], &["channel"], &[]);
+    let weights: Vec<f32> = (0..six * TAPS)
+        .map(|place| 2.0 * (0.05 * ((place / TAPS + 1) * (place % TAPS)) as f32).sin())
+        .collect();
+    graph.floats("weights", &[six, 1, TAPS], &weights);
+    let (kernel, strides) = (Attribute::Ints(vec![TAPS as i64]), Attribute::Ints(vec![16]));
+    graph.node(
+        "Conv",
+        &["channel", "weights"],
+        &["filtered"],
+        &[("kernel_shape", kernel), ("strides", strides)],
+    );
+    graph.node("Abs", &["filtered"], &["loudness"], &[]);
+    graph.reduce_mean("loudness", 2, LOGITS);
+    graph.node("Softmax", &[LOGITS], &[PROBABILITIES], &[("axis", Attribute::Int(1))]);
+    for output in [PROBABILITIES, LOGITS] {
+        graph.output(output, &[Dim::Fixed(1), Dim::Fixed(six)]);
+    }
+    graph.finish(&Contract {
+        input: Input::Waveform,
+        ..contract()
+    })
+}
+
 /// Something like a voice: a gliding buzz with formant-like noise, loud for a second, then quiet for half a second.
 pub fn voice(rate_hz: f64, seconds: f64) -> Vec<f32> {
     let mut phase = 0.0_f64;

@@ -181,6 +181,7 @@ pub mod tests {
                 index,
                 end_sample,
                 bands_db: &[-30.0; 64],
+                samples: &[0.1; 160],
                 level_db: -20.0,
                 voiced: true,
             };

@@ -132,7 +132,7 @@ the temperature of the softmax ({temperature:.2}).
 
 ## What it is
 
-{coefficients} MFCCs per 10 ms, normalised by the session and scaled; {layers}; softmax over six.
+{input}; {layers}; softmax over six.
 Windows of up to {window:.1} s.
 
 ## Making it again
@@ -184,7 +184,10 @@ The same seed, number of threads and processor family give the same weights. `re
             Keep::Last => format!("set, after {} epochs,", best.epoch),
         },
         temperature = best.temperature,
-        coefficients = run.features.coefficients,
+        input = match &recipe.front_end {
+            Some(front_end) => format!("The embeddings of a front end that was not trained here ({}), scaled", front_end.licence),
+            None => format!("{} MFCCs per 10 ms, normalised by the session and scaled", run.features.coefficients),
+        },
         layers = layers(network),
         window = recipe.window.frames as f64 * run.features.hop as f64
             / f64::from(run.features.sample_rate_hz),

@@ -1,10 +1,10 @@
 //! Recordings as the network's front end hears them: decoded, streamed through the plugin's own extractor.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use affekt_features::recording::Recording;
+use affekt_features::recording::{Recording, RecordingError};
 use affekt_features::{Extractor, FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, SessionTotals};
 use rayon::prelude::*;
 
@@ -179,6 +179,26 @@ pub fn frames(extractor: &mut Extractor, spec: &FeatureSpec, recording: &Recordi
         }
     });
     (bands_db, voiced, totals)
+}
+
+/// A clip that was read before and cannot be read any more.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The file.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// Its sample rate.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+}
+
+/// The samples of a clip's frames at the specification's rate, mono, `[frames, hop]`: what a model of raw audio hears.
+pub fn samples(path: &Path, spec: &FeatureSpec) -> Result<Vec<f32>, Unreadable> {
+    let recording = Recording::read(path)?;
+    let mut extractor = Extractor::new(spec, f64::from(recording.sample_rate_hz))?;
+    let mut samples = Vec::new();
+    extractor.push(&recording.channels, |frame| samples.extend_from_slice(frame.samples));
+    Ok(samples)
 }
 
 /// Share of the samples at full scale.

@@ -5,15 +5,19 @@ use std::time::Instant;
 use affekt_features::{FeatureError, FeatureSpec};
 use rayon::prelude::*;
 
+use crate::cache::Cache;
 use crate::clips::{ClipFrames, Dropped, add_totals, load, no_totals};
 use crate::copies::copies;
 use crate::corpora::Clip;
+use crate::distillation::{Teacher, TeacherError};
+use crate::front_end::{Embeddings, FrontEndError, FrontEndFile};
+use crate::network::CLASSES;
 use crate::non_voice;
 use crate::recipe::Recipe;
 use crate::samples::{FrontEnd, Representation, Sampler};
 use crate::scaler::{Moments, StandardScaler};
 use crate::split::{Side, SpeakerSplit};
-use crate::targets::{label, shares};
+use crate::targets::{Targets, label, shares};
 use crate::waveform::WaveformError;
 
 /// Different sounds that are no voice: more than anybody remembers, few enough to be made in a moment.
@@ -37,6 +41,10 @@ pub struct Dataset {
     pub scaler: StandardScaler,
     /// How long the features and the altered copies took, in seconds.
     pub took: LoadTime,
+    /// Embeddings of all clips, behind a front end.
+    pub embeddings: Option<Embeddings>,
+    /// What the teacher said of the clips in `train`, in their order; empty without one.
+    pub taught: Vec<Option<[f32; CLASSES]>>,
 }
 
 /// How long a data set took to load, in seconds.
@@ -110,7 +118,7 @@ impl Dataset {
         let altered = copies(&train, &recipe.waveform, &spec, seed, on_clip)?;
         let copies_s = start.elapsed().as_secs_f64();
         train.extend(altered);
-        let scaler = fit_scaler(&train, &spec, recipe, seed)?;
+        let scaler = fit_scaler(&train, &spec, recipe, seed, None)?;
         if recipe.sampling.non_voice > 0.0 {
             train.extend(non_voice::sounds(NON_VOICE_SOUNDS, &spec, seed)?);
         }
@@ -122,7 +130,46 @@ impl Dataset {
             spec,
             scaler,
             took: LoadTime { features_s, copies_s },
+            embeddings: None,
+            taught: Vec::new(),
         })
+    }
+
+    /// Puts a front end of other people before the network: embeds all clips and fits the scaler to the embeddings.
+    pub fn embed(
+        &mut self,
+        front_end: &FrontEndFile,
+        recipe: &Recipe,
+        seed: u64,
+        cache: &Cache,
+        on_clip: impl Fn() + Sync,
+    ) -> Result<(), FrontEndError> {
+        let clips: Vec<&ClipFrames> = self.train.iter().chain(&self.validation).collect();
+        let embeddings = front_end.embed(&clips, cache, on_clip)?;
+        self.scaler = fit_scaler(&self.train, &self.spec, recipe, seed, Some(&embeddings))?;
+        self.embeddings = Some(embeddings);
+        Ok(())
+    }
+
+    /// Asks a teacher about the training clips.
+    pub fn ask(&mut self, teacher: &Teacher, cache: &Cache, on_clip: impl Fn() + Sync) -> Result<(), TeacherError> {
+        self.taught = teacher.ask(&self.train, cache, on_clip)?;
+        Ok(())
+    }
+
+    /// What computes the network's inputs.
+    pub fn front_end(&self, recipe: &Recipe) -> Result<FrontEnd<'_>, FeatureError> {
+        let front_end = FrontEnd::new(&self.spec, Representation::of(&recipe.network))?;
+        Ok(front_end.behind(self.embeddings.as_ref()))
+    }
+
+    /// What is learned of the training clips.
+    pub fn targets(&self, recipe: &Recipe) -> Targets {
+        let mut targets = Targets::new(&self.train, &recipe.training);
+        if let Some(distillation) = &recipe.distillation {
+            targets.blend(&self.taught, distillation);
+        }
+        targets
     }
 
     /// Clips of training speakers as they were recorded.
@@ -170,9 +217,10 @@ fn fit_scaler(
     spec: &FeatureSpec,
     recipe: &Recipe,
     seed: u64,
+    embeddings: Option<&Embeddings>,
 ) -> Result<StandardScaler, FeatureError> {
     let sampler = Sampler::new(clips, spec, recipe, seed);
-    let front_end = FrontEnd::new(spec, Representation::of(&recipe.network))?;
+    let front_end = FrontEnd::new(spec, Representation::of(&recipe.network))?.behind(embeddings);
     let parts: Vec<Moments> = sampler
         .epoch(0)
         .par_iter()

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use affekt_features::{FeatureError, Frame, Session, SessionTotals, WindowStream};
+use affekt_features::{FeatureError, Frame, Session, SessionTotals};
 use affekt_models::automation::confidence;
-use affekt_models::{Contract, EMOTIONS, Emotion, Model, ModelError};
+use affekt_models::{Contract, EMOTIONS, Emotion, Input, Model, ModelError};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::clips::{ClipFrames, add_totals, no_totals};
+use crate::clips::{ClipFrames, Unreadable, add_totals, no_totals, samples};
 use crate::condition::Condition;
 use crate::corpora::Sex;
 use crate::metrics::{Bin, Metrics, most_probable, reliability};
@@ -180,6 +180,9 @@ pub enum EvaluationError {
     /// The features cannot be computed.
     #[error(transparent)]
     Features(#[from] FeatureError),
+    /// A clip cannot be read any more, by a model of raw audio.
+    #[error(transparent)]
+    Clip(#[from] Unreadable),
 }
 
 /// How a model is made to listen.
@@ -244,10 +247,14 @@ pub fn listen(
         .collect()
 }
 
-/// Mean confidence of the model over sounds of each kind that are no voice, each in a session of its own.
+/// Mean confidence of the model over sounds of each kind that are no voice, each in a session of its own. Empty for models
+/// of raw audio, which hear files alone.
 pub fn listen_to_non_voice(onnx: &[u8], seed: u64) -> Result<BTreeMap<String, f64>, EvaluationError> {
     let mut model = Model::from_bytes(onnx)?;
     let contract = model.contract().clone();
+    if contract.input == Input::Waveform {
+        return Ok(BTreeMap::new());
+    }
     let sounds = non_voice::sounds(
         NON_VOICE_SOUNDS * KINDS.len(),
         &contract.features,
@@ -442,17 +449,18 @@ fn warm_session(clips: &[ClipFrames], own: &[usize], clip: usize, contract: &Con
 }
 
 /// What a model said of one clip.
-struct Said {
+pub(crate) struct Said {
     /// Probabilities of the last voiced window.
-    probabilities: [f32; 6],
+    pub probabilities: [f32; 6],
     /// Whether there was one.
-    voiced: bool,
+    pub voiced: bool,
     /// All voiced windows, where they were asked for.
-    windows: Vec<HeardWindow>,
+    pub windows: Vec<HeardWindow>,
 }
 
-/// Streams one clip through the model, which runs on `every` voiced window, or once.
-fn hear(
+/// Streams one clip through the model, which runs on `every` voiced window, or once. For a model of
+/// raw audio the clip is read again.
+pub(crate) fn hear(
     model: &mut Model,
     contract: &Contract,
     clip: &ClipFrames,
@@ -461,7 +469,11 @@ fn hear(
 ) -> Result<Said, EvaluationError> {
     let spec = &contract.features;
     let session = Session::with_totals(spec, before).expect("sums of finite bands of this specification");
-    let mut stream = WindowStream::new(spec, contract.window_frames, contract.hop_frames, session)?;
+    let mut stream = contract.windows(session)?;
+    let samples = match contract.input {
+        Input::Features => Vec::new(),
+        Input::Waveform => samples(&clip.clip.path, spec)?,
+    };
     let mut last: Option<(Vec<f32>, bool)> = None;
     let mut windows = Vec::new();
     for (index, &voiced) in clip.voiced.iter().enumerate() {
@@ -469,6 +481,9 @@ fn hear(
             index: index as u64,
             end_sample: 0,
             bands_db: clip.frame(index),
+            samples: samples
+                .get(index * spec.hop..(index + 1) * spec.hop)
+                .unwrap_or_default(),
             level_db: 0.0,
             voiced,
         };
@@ -478,17 +493,17 @@ fn hear(
             if every && window.voiced {
                 windows.push(HeardWindow {
                     end_s: (index + 1) as f32 * spec.hop_s(),
-                    probabilities: model.run(window.features)?.probabilities,
+                    probabilities: model.run(window.input)?.probabilities,
                 });
             }
-            last = Some((window.features.to_vec(), window.voiced));
+            last = Some((window.input.to_vec(), window.voiced));
         }
     }
     match last {
-        Some((features, voiced)) => {
+        Some((input, voiced)) => {
             let probabilities = match windows.last() {
                 Some(window) => window.probabilities,
-                None => model.run(&features)?.probabilities,
+                None => model.run(&input)?.probabilities,
             };
             Ok(Said {
                 probabilities,

@@ -3,16 +3,96 @@
 
 use affekt_features::{Dct, FeatureSpec};
 use affekt_models::graph::{Attribute, Dim, Graph};
-use affekt_models::{Contract, INPUT, LOGITS, PROBABILITIES};
+use affekt_models::{Card, Contract, FrontEndInput, INPUT, LOGITS, ModelError, PROBABILITIES, WAVEFORM};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 
+use crate::front_end::{FrontEndError, FrontEndFile};
 use crate::network::{Affine, BlockFront, CLASSES, Direction, Front, LstmLayer, Network, TimeFront, VARIANCE_FLOOR};
-use crate::recipe::Pooling;
+use crate::recipe::{Pooling, Recipe};
+use crate::run_folder::{BestRecord, RunRecord};
 use crate::scaler::StandardScaler;
 
 /// Places of ONNX's LSTM gates (input, output, forget, cell) among ours (see [`crate::network::Direction`]).
 const ONNX_GATES: [usize; 4] = [0, 2, 1, 3];
+
+/// The model file of a run's best network, with its front end if it has one; `card` gets the front end's licence.
+///
+/// # Errors
+/// The front end is not what it was, or cannot be a part of the model.
+pub fn of_run(
+    network: &Network,
+    run: &RunRecord,
+    recipe: &Recipe,
+    best: &BestRecord,
+    mut card: Card,
+) -> Result<Vec<u8>, FrontEndError> {
+    let front_end = FrontEndFile::of_run(recipe, run)?;
+    if let Some(front_end) = &front_end {
+        card.licence = format!("{}; front end: {}", card.licence, front_end.recipe().licence);
+    }
+    let contract = Contract {
+        input: front_end.as_ref().map(FrontEndFile::model_input).unwrap_or_default(),
+        card,
+        window_frames: recipe.window.frames,
+        hop_frames: recipe.window.hop_frames,
+        features: run.features.clone(),
+    };
+    match &front_end {
+        None => Ok(to_onnx(network, &run.scaler, best.temperature, &contract)),
+        Some(front_end) => {
+            to_onnx_behind(front_end, network, &run.scaler, best.temperature, &contract).map_err(|error| {
+                FrontEndError::Model {
+                    path: front_end.recipe().model.clone(),
+                    error,
+                }
+            })
+        }
+    }
+}
+
+/// The bytes of one file with a front end of other people and a network that was trained behind it.
+///
+/// # Errors
+/// Those of [`Graph::adopt`].
+///
+/// # Panics
+/// If the network is not a `cnn-lstm`, which is all that recipes allow there.
+pub fn to_onnx_behind(
+    front_end: &FrontEndFile,
+    network: &Network,
+    scaler: &StandardScaler,
+    temperature: f64,
+    contract: &Contract,
+) -> Result<Vec<u8>, ModelError> {
+    let Front::Time(front) = &network.front else {
+        panic!("blocks of convolutions need bands");
+    };
+    let mut graph = Graph::new();
+    let (output, width) = (front_end.recipe().output.as_deref(), front_end.width());
+    let adopt = |graph: &mut Graph, from: &str| {
+        graph.adopt(front_end.onnx(), front_end.takes(), output, width, from, "embeddings")
+    };
+    match front_end.takes() {
+        FrontEndInput::Waveform => {
+            graph.input(WAVEFORM, &[Dim::Fixed(1), Dim::Dynamic("samples")]);
+            adopt(&mut graph, WAVEFORM)?;
+        }
+        FrontEndInput::LogMel { .. } => {
+            let coefficients = contract.features.coefficients;
+            graph.input(
+                INPUT,
+                &[Dim::Fixed(1), Dim::Dynamic("frames"), Dim::Fixed(coefficients)],
+            );
+            write_bands(&mut graph, &contract.features);
+            adopt(&mut graph, "bands")?;
+        }
+    }
+    write_scaler(&mut graph, scaler, "embeddings");
+    write_convolution(&mut graph, front, width);
+    write_rest(&mut graph, network, temperature);
+    Ok(graph.finish(contract))
+}
 
 /// The model file's bytes. `network` is on a device without autodiff; `temperature` divides the logits.
 pub fn to_onnx(network: &Network, scaler: &StandardScaler, temperature: f64, contract: &Contract) -> Vec<u8> {
@@ -33,21 +113,27 @@ pub fn to_onnx(network: &Network, scaler: &StandardScaler, temperature: f64, con
             write_blocks(&mut graph, front);
         }
     }
+    write_rest(&mut graph, network, temperature);
+    graph.finish(contract)
+}
+
+/// Everything behind the front, from `sequence`.
+fn write_rest(graph: &mut Graph, network: &Network, temperature: f64) {
     let mut sequence = "sequence".to_string();
     let mut last = None;
     for (place, layer) in network.lstm.iter().enumerate() {
-        let (states, newest) = write_lstm(&mut graph, layer, place, &sequence);
+        let (states, newest) = write_lstm(graph, layer, place, &sequence);
         sequence = states;
         last = Some(newest);
     }
-    write_pooling(&mut graph, network, &sequence, last);
+    write_pooling(graph, network, &sequence, last);
     let mut vector = "state";
     if let Some(dense) = &network.dense {
-        write_affine(&mut graph, dense, "dense", vector, "dense_sum");
+        write_affine(graph, dense, "dense", vector, "dense_sum");
         graph.node("Relu", &["dense_sum"], &["dense"], &[]);
         vector = "dense";
     }
-    write_affine(&mut graph, &network.output, "output", vector, LOGITS);
+    write_affine(graph, &network.output, "output", vector, LOGITS);
     let temperature = graph.floats("temperature", &[], &[temperature as f32]);
     graph.node("Div", &[LOGITS, &temperature], &["calibrated"], &[]);
     graph.node(
@@ -59,7 +145,6 @@ pub fn to_onnx(network: &Network, scaler: &StandardScaler, temperature: f64, con
     for output in [PROBABILITIES, LOGITS] {
         graph.output(output, &[Dim::Fixed(1), Dim::Fixed(CLASSES)]);
     }
-    graph.finish(contract)
 }
 
 /// The mel bands that the MFCCs were computed from; to `[1, frames, bands]`. The transform is orthonormal and of as
@@ -305,7 +390,7 @@ fn write_pooling(graph: &mut Graph, network: &Network, sequence: &str, last: Opt
             let deviation = network.pooling() == Pooling::AttentionDeviation;
             write_attention(graph, attention, sequence, deviation);
         }
-        _ => sum_over_time(graph, "ReduceMean", sequence, "state"),
+        _ => graph.reduce_mean(sequence, 0, "state"),
     }
 }
 
@@ -327,7 +412,7 @@ fn write_attention(graph: &mut Graph, attention: &Affine, sequence: &str, deviat
     let mean_of = |graph: &mut Graph, values: &str, name: &str| {
         let (weighted, sum) = (format!("{name}_weighted"), format!("{name}_sum"));
         graph.node("Mul", &["attention_columns", values], &[&weighted], &[]);
-        sum_over_time(graph, "ReduceSum", &weighted, &sum);
+        sum_over_time(graph, &weighted, &sum);
         graph.node("Reshape", &[&sum, &flat], &[name], &[]);
     };
     if !deviation {
@@ -367,10 +452,15 @@ fn write_attention(graph: &mut Graph, attention: &Affine, sequence: &str, deviat
     );
 }
 
-/// Sum or mean over the first axis, which falls away.
-fn sum_over_time(graph: &mut Graph, operator: &str, input: &str, output: &str) {
+/// Sum over the first axis, which falls away.
+fn sum_over_time(graph: &mut Graph, input: &str, output: &str) {
     let axis = graph.ints(&format!("{output}_axis"), &[1], &[0]);
-    graph.node(operator, &[input, &axis], &[output], &[("keepdims", Attribute::Int(0))]);
+    graph.node(
+        "ReduceSum",
+        &[input, &axis],
+        &[output],
+        &[("keepdims", Attribute::Int(0))],
+    );
 }
 
 /// From `[rows, 4·units]` in our order of gates to `[4·units, rows]` in ONNX's.
@@ -404,14 +494,16 @@ fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 mod tests {
     use super::*;
     use affekt_features::Extractor;
-    use affekt_models::{Card, Emotion, Model};
+    use affekt_models::{Card, Emotion, FrontEndModel, Input, Model};
     use burn::module::Module;
     use burn::tensor::Device;
 
     use crate::clips::{ClipFrames, frames};
     use crate::corpora::Clip;
+    use crate::foreign;
+    use crate::front_end::FrontEndKind;
     use crate::optimize;
-    use crate::recipe::{Architecture, BlockRecipe, DEFAULT_RECIPE, NetworkRecipe, Recipe};
+    use crate::recipe::{Architecture, BlockRecipe, DEFAULT_RECIPE, FrontEndRecipe, NetworkRecipe, Recipe};
     use crate::samples::{Batch, FrontEnd, Representation, Sample};
     use crate::seed::{Purpose, stream};
     use crate::synthetic;
@@ -516,6 +608,105 @@ mod tests {
     }
 
     #[test]
+    fn a_front_end_and_the_network_in_one_file_equal_the_two_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        for (kind, pooling, onnx) in [
+            (FrontEndKind::Waveform, Pooling::Mean, foreign::of_waveform()),
+            (FrontEndKind::LogMel, Pooling::Last, foreign::of_bands(64)),
+        ] {
+            let path = folder.path().join("front.onnx");
+            std::fs::write(&path, &onnx).unwrap();
+            let mut recipe = Recipe::from_toml(DEFAULT_RECIPE).unwrap();
+            recipe.network = NetworkRecipe {
+                conv_filters: 10,
+                lstm_layers: 1,
+                lstm_units: 8,
+                dense_units: 6,
+                pooling,
+                ..recipe.network
+            };
+            recipe.front_end = Some(FrontEndRecipe {
+                model: path,
+                input: kind,
+                output: None,
+                licence: "CC0-1.0".into(),
+            });
+            let spec = FeatureSpec::standard();
+            let front_end = FrontEndFile::of(&recipe, &spec).unwrap().unwrap();
+            assert_eq!(front_end.width(), foreign::WIDTH);
+            let scaler = StandardScaler {
+                mean: (0..foreign::WIDTH).map(|place| 0.1 * place as f32).collect(),
+                deviation: vec![0.4; foreign::WIDTH],
+            };
+            let network = Network::new(&recipe.network, foreign::WIDTH, 3, &Device::flex());
+            let contract = Contract {
+                input: front_end.model_input(),
+                features: spec.clone(),
+                window_frames: recipe.window.frames,
+                hop_frames: recipe.window.hop_frames,
+                card: Card::default(),
+            };
+            let temperature = 1.3;
+            let bytes = to_onnx_behind(&front_end, &network, &scaler, temperature, &contract).unwrap();
+            let mut model = Model::from_bytes(&bytes).unwrap();
+
+            // The network's own words for the embeddings of the same windows.
+            let clip = clip(&spec);
+            let mfcc = FrontEnd::new(&spec, Representation::Mfcc).unwrap();
+            let bands = FrontEnd::new(&spec, Representation::Bands).unwrap();
+            let voice = synthetic::voice(140.0, 5.0, 3.6, 1).channels.remove(0);
+            let width = match kind {
+                FrontEndKind::Waveform => None,
+                FrontEndKind::LogMel => Some(64),
+            };
+            let mut apart = FrontEndModel::from_bytes(
+                &onnx,
+                width.map_or(FrontEndInput::Waveform, |bands| FrontEndInput::LogMel { bands }),
+                None,
+                50 * width.unwrap_or(spec.hop),
+                300 * width.unwrap_or(spec.hop),
+            )
+            .unwrap();
+            let mut seen = Vec::new();
+            for end in [50, 77, 200, 300] {
+                let sample = Sample {
+                    clip: 0,
+                    start: 0,
+                    end,
+                    session: clip.totals.clone(),
+                    variation: None,
+                };
+                let (input, heard) = match kind {
+                    FrontEndKind::Waveform => (voice[..end * spec.hop].to_vec(), voice[..end * spec.hop].to_vec()),
+                    FrontEndKind::LogMel => (mfcc.features(&clip, &sample), bands.features(&clip, &sample)),
+                };
+                let mut rows = apart.run(&heard).unwrap();
+                scaler.apply(&mut rows);
+                let batch = Batch {
+                    frames: rows.len() / foreign::WIDTH,
+                    features: rows,
+                    targets: vec![[0.0; CLASSES]],
+                    weights: vec![1.0],
+                };
+                let logits = optimize::infer(&network, &batch, &Device::flex())[0];
+                let probabilities = crate::calibration::softmax(&logits, temperature);
+                let said = model.run(&input).unwrap();
+                for place in 0..CLASSES {
+                    let error = (said.logits[place] - logits[place])
+                        .abs()
+                        .max((said.probabilities[place] - probabilities[place]).abs());
+                    assert!(error < TOLERANCE, "{kind:?}, {end} frames: {error}");
+                }
+                seen.push(logits[0]);
+            }
+            assert!(
+                seen.windows(2).all(|pair| (pair[0] - pair[1]).abs() > 1e-6),
+                "{kind:?}: the input matters"
+            );
+        }
+    }
+
+    #[test]
     fn the_exported_model_equals_the_network() {
         for (name, network) in variants() {
             check(name, network);
@@ -570,6 +761,7 @@ mod tests {
         let network = network.valid();
 
         let contract = Contract {
+            input: Input::Features,
             features: spec.clone(),
             window_frames: recipe.window.frames,
             hop_frames: recipe.window.hop_frames,

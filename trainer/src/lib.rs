@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod augmentation;
 mod average;
+pub mod cache;
 pub mod calibration;
 pub mod card;
 pub mod clips;
@@ -14,13 +15,19 @@ pub mod copies;
 pub mod corpora;
 pub mod dataset;
 pub mod date;
+pub mod distillation;
 pub mod evaluation;
 pub mod export;
 mod flex;
+#[cfg(test)]
+#[path = "../tests/common/front_end.rs"]
+mod foreign;
+pub mod front_end;
 pub mod listening;
 mod lstm;
 pub mod memory;
 pub mod metrics;
+mod model_file;
 pub mod network;
 pub mod non_voice;
 mod norm_pool;

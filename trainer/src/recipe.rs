@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::augmentation::AugmentationRecipe;
+pub use crate::distillation::DistillationRecipe;
+pub use crate::front_end::FrontEndRecipe;
 pub use crate::waveform::recipe::WaveformRecipe;
 
 /// The design card's recipe, `recipes/cnn-lstm.toml`.
@@ -31,6 +33,12 @@ pub struct Recipe {
     /// How clips are varied while training.
     #[serde(default)]
     pub augmentation: AugmentationRecipe,
+    /// An embedding model of other people in front of the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front_end: Option<FrontEndRecipe>,
+    /// A model that is learned from beside the labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<DistillationRecipe>,
     /// How speakers are divided.
     pub split: SplitRecipe,
 }
@@ -413,9 +421,46 @@ impl Recipe {
         real("sampling.non_voice", sampling.non_voice, 0.0, 1.0)?;
         self.waveform.check()?;
         self.augmentation.check()?;
+        if self.front_end.is_some() {
+            self.check_front_end()?;
+        }
+        if let Some(distillation) = &self.distillation {
+            real("distillation.share", distillation.share, 0.0, 1.0)?;
+            real("distillation.temperature", distillation.temperature, 0.1, 100.0)?;
+        }
         real("split.validation", split.validation, 0.0, 0.5)?;
         real("split.test", split.test, 0.0, 0.5)?;
         whole("split.folds", split.folds, 2, 1_000)
+    }
+
+    /// Embeddings are computed once per clip, and have no bands.
+    fn check_front_end(&self) -> Result<(), RecipeError> {
+        let refuse = |key, value: &str, expected: &str| {
+            Err(RecipeError::Value {
+                key,
+                value: value.into(),
+                expected: expected.into(),
+            })
+        };
+        if self.network.architecture != Architecture::CnnLstm {
+            return refuse("network.architecture", "crnn", "behind a front end use cnn-lstm");
+        }
+        if self.augmentation != AugmentationRecipe::default() {
+            return refuse(
+                "augmentation",
+                "there",
+                "a front end hears each clip once, leave the table out",
+            );
+        }
+        if self.waveform.copies > 0 {
+            let value = self.waveform.copies.to_string();
+            return refuse("waveform.copies", &value, "behind a front end use 0");
+        }
+        if self.sampling.non_voice > 0.0 {
+            let value = self.sampling.non_voice.to_string();
+            return refuse("sampling.non_voice", &value, "behind a front end use 0");
+        }
+        Ok(())
     }
 }
 
@@ -558,6 +603,46 @@ mod tests {
         assert_eq!((network.conv_filters, network.conv_kernel), (256, 5));
         assert_eq!((network.lstm_layers, network.lstm_units), (4, 128));
         assert_eq!(Recipe::from_toml(&recipe.to_toml().unwrap()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn the_recipes_beside_it_are_read() {
+        let crnn = Recipe::from_toml(include_str!("../recipes/crnn.toml")).unwrap();
+        assert_eq!(crnn.network.architecture, Architecture::Crnn);
+        let behind = Recipe::from_toml(include_str!("../recipes/front-end.toml")).unwrap();
+        assert_eq!(behind.front_end.unwrap().model.to_str(), Some("wav2vec2.onnx"));
+    }
+
+    #[test]
+    fn front_ends_and_teachers_are_read_and_written() {
+        let tables = "[front_end]
+model = \"wav2vec2.onnx\"
+input = \"waveform\"
+licence = \"wav2vec 2.0 base, Apache-2.0\"
+[distillation]
+teacher = \"teacher.onnx\"
+share = 0.5
+";
+        let text = format!("{DEFAULT_RECIPE}\n{tables}");
+        let recipe = Recipe::from_toml(&text).unwrap();
+        assert_eq!(recipe.distillation.as_ref().unwrap().temperature, 1.0);
+        assert_eq!(Recipe::from_toml(&recipe.to_toml().unwrap()).unwrap(), recipe);
+        let without = text.replace("licence = \"wav2vec 2.0 base, Apache-2.0\"", "");
+        assert!(Recipe::from_toml(&without).unwrap_err().to_string().contains("licence"));
+        for (more, key) in [
+            ("[augmentation]\nnoise = 0.5\n", "augmentation"),
+            (
+                "[distillation]\nteacher = \"t.onnx\"\nshare = 1.5\n",
+                "distillation.share",
+            ),
+        ] {
+            let front_end = tables.split("[distillation]").next().unwrap();
+            let error = Recipe::from_toml(&format!("{DEFAULT_RECIPE}\n{front_end}{more}")).unwrap_err();
+            assert!(
+                matches!(&error, RecipeError::Value { key: found, .. } if *found == key),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -59,6 +59,12 @@ pub struct RunRecord {
     /// Contents of the clips that train and validate, by [`crate::clips::ClipFrames::content`], in hexadecimal.
     #[serde(default)]
     pub heard: Vec<String>,
+    /// Tells the front end's file from others, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front_end: Option<String>,
+    /// Tells the teacher's file from others, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<String>,
     /// The features, with the prior of the training speakers.
     pub features: FeatureSpec,
     /// The scaler of the training speakers.
@@ -223,6 +229,9 @@ impl RunFolder {
         }
         if before.corpora != run.corpora || before.heard != run.heard {
             return differs("the clips differ");
+        }
+        if before.front_end != run.front_end || before.teacher != run.teacher {
+            return differs("the front end or the teacher differs");
         }
         if before.features != run.features || before.scaler != run.scaler {
             return differs("the features differ");

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::augmentation::{AugmentationRecipe, Variation};
 use crate::clips::{ClipFrames, add_totals, no_totals};
+use crate::front_end::Embeddings;
 use crate::network::CLASSES;
 use crate::recipe::{Architecture, Balance, NetworkRecipe, Recipe, SamplingRecipe, WindowRecipe};
 use crate::scaler::StandardScaler;
@@ -327,6 +328,8 @@ pub struct FrontEnd<'a> {
     spec: &'a FeatureSpec,
     dct: Dct,
     representation: Representation,
+    /// Embeddings of the clips in place of both.
+    embeddings: Option<&'a Embeddings>,
 }
 
 impl<'a> FrontEnd<'a> {
@@ -343,19 +346,36 @@ impl<'a> FrontEnd<'a> {
             spec,
             dct: Dct::new(spec)?,
             representation,
+            embeddings: None,
         })
+    }
+
+    /// The same clips through a front end of other people.
+    #[must_use]
+    pub fn behind(mut self, embeddings: Option<&'a Embeddings>) -> Self {
+        self.embeddings = embeddings;
+        self
     }
 
     /// Values per frame.
     pub fn width(&self) -> usize {
-        match self.representation {
-            Representation::Mfcc => self.spec.coefficients,
-            Representation::Bands => self.spec.mel_bands,
+        match (self.embeddings, self.representation) {
+            (Some(embeddings), _) => embeddings.width(),
+            (None, Representation::Mfcc) => self.spec.coefficients,
+            (None, Representation::Bands) => self.spec.mel_bands,
         }
     }
 
-    /// The sample's features after session normalisation, row-major `[frames, width]`.
+    /// Fewest frames, or rows, of a batch.
+    fn least_frames(&self) -> usize {
+        self.embeddings.map_or(MIN_WINDOW_FRAMES, Embeddings::least_rows)
+    }
+
+    /// The sample's features after session normalisation, row-major `[frames, width]`, or its embeddings `[rows, width]`.
     pub fn features(&self, clip: &ClipFrames, sample: &Sample) -> Vec<f32> {
+        if let Some(embeddings) = self.embeddings {
+            return embeddings.rows(clip, sample.start, sample.end);
+        }
         let session = Session::with_totals(self.spec, sample.session.clone())
             .expect("sums of finite bands of this specification");
         let bands = self.spec.mel_bands;
@@ -393,9 +413,11 @@ impl<'a> FrontEnd<'a> {
         features
     }
 
-    /// One frame of silence: every band at the floor.
-    pub fn silence(&self) -> Vec<f32> {
-        self.represent(vec![-self.spec.session.range_db; self.spec.mel_bands])
+    /// One frame of silence: every band at the floor. `None` behind a front end, whose silence nobody knows.
+    pub fn silence(&self) -> Option<Vec<f32>> {
+        self.embeddings
+            .is_none()
+            .then(|| self.represent(vec![-self.spec.session.range_db; self.spec.mel_bands]))
     }
 }
 
@@ -404,7 +426,8 @@ impl<'a> FrontEnd<'a> {
 pub struct Batch {
     /// Scaled features, `[frames, samples, width]`: time first.
     pub features: Vec<f32>,
-    /// Number of frames, that of the longest sample but at least [`MIN_WINDOW_FRAMES`]; the others begin with silence.
+    /// Number of frames, that of the longest sample but at least [`MIN_WINDOW_FRAMES`]; the others begin with silence. Of
+    /// embeddings the number of rows; the others begin with their first row, again and again.
     pub frames: usize,
     /// What the network shall say of each sample: shares of the emotions.
     pub targets: Vec<[f32; CLASSES]>,
@@ -422,10 +445,10 @@ impl Batch {
         samples: &[Sample],
     ) -> Self {
         let width = front_end.width();
-        let longest = samples.iter().map(Sample::frames).max().unwrap_or(0);
-        let frames = longest.max(MIN_WINDOW_FRAMES);
         let mut silence = front_end.silence();
-        scaler.apply(&mut silence);
+        if let Some(silence) = &mut silence {
+            scaler.apply(silence);
+        }
         let rows: Vec<Vec<f32>> = samples
             .par_iter()
             .map(|sample| {
@@ -434,13 +457,15 @@ impl Batch {
                 features
             })
             .collect();
+        let longest = rows.iter().map(|own| own.len() / width).max().unwrap_or(0);
+        let frames = longest.max(front_end.least_frames());
         let mut features = vec![0.0; frames * samples.len() * width];
         for (time, step) in features.chunks_exact_mut(samples.len() * width).enumerate() {
             for (own, row) in rows.iter().zip(step.chunks_exact_mut(width)) {
                 let padding = frames - own.len() / width;
                 row.copy_from_slice(match time.checked_sub(padding) {
                     Some(frame) => &own[frame * width..(frame + 1) * width],
-                    None => &silence,
+                    None => silence.as_deref().unwrap_or(&own[..width]),
                 });
             }
         }
@@ -607,13 +632,14 @@ mod tests {
                     index: index as u64,
                     end_sample: 0,
                     bands_db: clip.frame(index),
+                    samples: &[],
                     level_db: 0.0,
                     voiced,
                 };
                 if let Some(window) = windows.push(frame)
                     && window.voiced
                 {
-                    last = Some((index + 1, window.features.to_vec()));
+                    last = Some((index + 1, window.input.to_vec()));
                 }
             }
             let (end, expected) = last.expect("the synthetic voice is voiced");
@@ -681,7 +707,7 @@ mod tests {
             let start = (time * 2 + place) * spec.coefficients;
             &batch.features[start..start + spec.coefficients]
         };
-        let mut silence = front_end.silence();
+        let mut silence = front_end.silence().unwrap();
         scaler.apply(&mut silence);
         for time in 0..3 {
             assert_eq!(row(time, 0), silence);

@@ -52,8 +52,13 @@ pub fn stream(seed: u64, purpose: Purpose, first: u64, second: u64) -> ChaCha8Rn
 
 /// A number for a text, the same on every machine and in every version (FNV-1a, 64 bits).
 pub fn text_key(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    bytes_key(text.as_bytes())
+}
+
+/// The same for bytes.
+pub fn bytes_key(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 

@@ -4,7 +4,7 @@ use affekt_models::{EMOTIONS, Emotion};
 
 use crate::clips::ClipFrames;
 use crate::corpora::Clip;
-use crate::recipe::{ClassWeights, Labels, TrainingRecipe};
+use crate::recipe::{ClassWeights, DistillationRecipe, Labels, TrainingRecipe};
 
 /// Number of emotions.
 const CLASSES: usize = EMOTIONS.len();
@@ -88,6 +88,17 @@ impl Targets {
                 .collect(),
         }
     }
+
+    /// Blends in what a teacher said of the clips, in their order; where it said nothing, the labels stay alone.
+    pub fn blend(&mut self, taught: &[Option<[f32; CLASSES]>], recipe: &DistillationRecipe) {
+        let share = recipe.share as f32;
+        for (row, said) in self.shares.iter_mut().zip(taught) {
+            let Some(said) = said else { continue };
+            for (own, taught) in row.iter_mut().zip(recipe.soften(said)) {
+                *own = (1.0 - share) * *own + share * taught;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +166,21 @@ mod tests {
         );
         let torn = clip(Emotion::Sad, Some([0.5, 0.5, 0.0, 0.0, 0.0, 0.0])).clip;
         assert_eq!(label(&torn, Labels::Voted), None);
+    }
+
+    #[test]
+    fn a_teacher_is_blended_in_where_it_said_something() {
+        let clips = [clip(Emotion::Angry, None), clip(Emotion::Sad, None)];
+        let mut targets = Targets::new(&clips, &recipe());
+        let distillation = DistillationRecipe {
+            teacher: "teacher.onnx".into(),
+            share: 0.25,
+            temperature: 1.0,
+        };
+        let said = [0.0, 0.5, 0.5, 0.0, 0.0, 0.0];
+        targets.blend(&[Some(said), None], &distillation);
+        assert_eq!(targets.shares[0], [0.75, 0.125, 0.125, 0.0, 0.0, 0.0]);
+        assert_eq!(targets.shares[1], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
     }
 
     #[test]

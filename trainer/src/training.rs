@@ -17,7 +17,7 @@ use crate::network::Network;
 use crate::optimize::{infer, learning_rate, optimizer, step};
 use crate::recipe::{Keep, Recipe};
 use crate::run_folder::{BestRecord, EpochRecord, Progress, RunError, RunFolder};
-use crate::samples::{Batch, FrontEnd, Representation, Sample, Sampler, batches};
+use crate::samples::{Batch, FrontEnd, Sample, Sampler, batches};
 use crate::seed::{Purpose, stream};
 use crate::targets::{Targets, label};
 
@@ -70,7 +70,7 @@ pub fn train(
     mut on_event: impl FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<BestRecord, TrainingError> {
     let device = device.clone().autodiff();
-    let front_end = FrontEnd::new(&data.spec, Representation::of(&recipe.network))?;
+    let front_end = data.front_end(recipe)?;
     let mut optimizer = optimizer(&recipe.training);
     let mut network = Network::new(&recipe.network, front_end.width(), seed, &device);
     let mut average = (recipe.training.average_decay > 0.0).then(|| network.valid());
@@ -85,7 +85,7 @@ pub fn train(
     }
     folder.forget_after(progress.epochs)?;
     let training = Sampler::new(&data.train, &data.spec, recipe, seed);
-    let targets = Targets::new(&data.train, &recipe.training);
+    let targets = data.targets(recipe);
     let validation = Validation::new(data, recipe, seed, &front_end);
 
     for epoch in progress.epochs..recipe.training.epochs {

@@ -5,7 +5,7 @@
 
 use affekt_features::FeatureSpec;
 use affekt_models::graph::{Attribute, Dim, Graph};
-use affekt_models::{Card, Contract, INPUT, LOGITS, PROBABILITIES};
+use affekt_models::{Card, Contract, INPUT, Input, LOGITS, PROBABILITIES, WAVEFORM};
 use prost::Message;
 use tract_onnx::pb;
 
@@ -59,6 +59,7 @@ pub fn contract(sizes: Sizes) -> Contract {
         date: "2026-01-01".into(),
     };
     Contract {
+        input: Input::Features,
         features,
         window_frames: 300,
         hop_frames: 10,
@@ -80,12 +81,86 @@ pub fn model(sizes: Sizes, seed: u64) -> Vec<u8> {
     graph.finish(&contract(sizes))
 }
 
+/// A complete model file that takes raw audio: a convolution with a step of 20 ms, the mean over time, six logits.
+pub fn waveform_model(seed: u64) -> Vec<u8> {
+    const FILTERS: usize = 8;
+    const TAPS: usize = 400;
+    let mut random = Random(seed);
+    let mut graph = Graph::new();
+    graph.input(WAVEFORM, &[Dim::Fixed(1), Dim::Dynamic("samples")]);
+    graph.ints("axis.1", &[1], &[1]);
+    graph.node("Unsqueeze", &[WAVEFORM, "axis.1"], &["channel"], &[]);
+    graph.floats("conv.weight", &[FILTERS, 1, TAPS], &random.layer(FILTERS * TAPS, TAPS));
+    graph.floats("conv.bias", &[FILTERS], &random.uniform(FILTERS, 0.1));
+    graph.node(
+        "Conv",
+        &["channel", "conv.weight", "conv.bias"],
+        &["convolved"],
+        &[
+            ("kernel_shape", Attribute::Ints(vec![TAPS as i64])),
+            ("strides", Attribute::Ints(vec![320])),
+        ],
+    );
+    graph.node("Relu", &["convolved"], &["rectified"], &[]);
+    graph.ints("axis.2", &[1], &[2]);
+    let flat = [("keepdims", Attribute::Int(0))];
+    graph.node("ReduceMean", &["rectified", "axis.2"], &["summary"], &flat);
+    graph.floats("logits.weight", &[FILTERS, 6], &random.uniform(FILTERS * 6, 8.0));
+    graph.floats("logits.bias", &[6], &random.uniform(6, 0.5));
+    graph.node("Gemm", &["summary", "logits.weight", "logits.bias"], &[LOGITS], &[]);
+    graph.node("Softmax", &[LOGITS], &[PROBABILITIES], &[("axis", Attribute::Int(1))]);
+    declare_outputs(&mut graph);
+    graph.finish(&Contract {
+        input: Input::Waveform,
+        ..contract(FULL)
+    })
+}
+
+/// Values of [`front_end`]'s embeddings.
+pub const EMBEDDING: usize = 8;
+
+/// Another program's embedding model, of any batch: raw audio to a row of [`EMBEDDING`] values every 20 ms.
+pub fn front_end(seed: u64, opset: i64) -> Vec<u8> {
+    const TAPS: usize = 400;
+    let mut random = Random(seed);
+    let mut graph = Graph::new();
+    graph.input("audio", &[Dim::Dynamic("batch"), Dim::Dynamic("samples")]);
+    graph.ints("axis", &[1], &[1]);
+    graph.node("Unsqueeze", &["audio", "axis"], &["channel"], &[]);
+    graph.floats(
+        "conv.weight",
+        &[EMBEDDING, 1, TAPS],
+        &random.layer(EMBEDDING * TAPS, TAPS),
+    );
+    graph.floats("conv.bias", &[EMBEDDING], &random.uniform(EMBEDDING, 0.1));
+    let (kernel, strides) = (Attribute::Ints(vec![TAPS as i64]), Attribute::Ints(vec![320]));
+    graph.node(
+        "Conv",
+        &["channel", "conv.weight", "conv.bias"],
+        &["convolved"],
+        &[("kernel_shape", kernel), ("strides", strides)],
+    );
+    graph.node("Tanh", &["convolved"], &["bounded"], &[]);
+    let order = Attribute::Ints(vec![0, 2, 1]);
+    graph.node("Transpose", &["bounded"], &["logits"], &[("perm", order)]);
+    let dims = [Dim::Dynamic("batch"), Dim::Dynamic("rows"), Dim::Fixed(EMBEDDING)];
+    graph.output("logits", &dims);
+    edited(&graph.finish(&contract(FULL)), |model| {
+        model.opset_import[0].version = opset;
+        model.metadata_props.clear();
+    })
+}
+
 /// Declares the input and outputs that the contract asks for.
 pub fn declare(graph: &mut Graph, coefficients: usize) {
     graph.input(
         INPUT,
         &[Dim::Fixed(1), Dim::Dynamic("frames"), Dim::Fixed(coefficients)],
     );
+    declare_outputs(graph);
+}
+
+fn declare_outputs(graph: &mut Graph) {
     graph.output(PROBABILITIES, &[Dim::Fixed(1), Dim::Fixed(6)]);
     graph.output(LOGITS, &[Dim::Fixed(1), Dim::Fixed(6)]);
 }

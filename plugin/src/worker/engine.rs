@@ -10,7 +10,7 @@ use affekt_models::{Contract, Model, ModelError, SHIPPED_MODEL, runtime};
 use super::link::ModelInfo;
 use crate::library;
 
-/// Runs one window's features.
+/// Runs one window's features or samples.
 type Run = Box<dyn FnMut(&[f32]) -> Result<[f32; 6], String> + Send>;
 
 /// A loaded model. Runs on the worker's thread.
@@ -56,9 +56,9 @@ impl Engine {
             let runtime = runtime::choose(library::own_path().as_deref());
             let mut model = model().map_err(|error| format!("{error}."))?;
             let contract = model.contract().clone();
-            let run = move |features: &[f32]| {
+            let run = move |window: &[f32]| {
                 model
-                    .run(features)
+                    .run(window)
                     .map(|prediction| prediction.probabilities)
                     .map_err(|error| error.to_string())
             };
@@ -78,8 +78,8 @@ impl Engine {
     }
 
     /// The six probabilities of one window. The error is one sentence for the user.
-    pub fn run(&mut self, features: &[f32]) -> Result<[f32; 6], String> {
-        catch_unwind(AssertUnwindSafe(|| (self.run)(features)))
+    pub fn run(&mut self, window: &[f32]) -> Result<[f32; 6], String> {
+        catch_unwind(AssertUnwindSafe(|| (self.run)(window)))
             .unwrap_or_else(|panic| Err(format!("The model failed: {}.", words(&*panic))))
     }
 }
@@ -106,13 +106,14 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 pub mod tests {
     use affekt_features::FeatureSpec;
-    use affekt_models::Card;
+    use affekt_models::{Card, Input};
 
     use super::*;
 
     /// A contract for engines that are no networks: windows of half a second to two seconds, every 100 ms.
     pub fn contract() -> Contract {
         Contract {
+            input: Input::Features,
             features: FeatureSpec::standard(),
             window_frames: 200,
             hop_frames: 10,

@@ -39,8 +39,7 @@ impl Lane {
             Student::new(&contract.features)
                 .and_then(|student| {
                     let session = student.fresh().clone();
-                    WindowStream::new(&contract.features, contract.window_frames, contract.hop_frames, session)
-                        .map(|stream| (stream, student, engine))
+                    contract.windows(session).map(|stream| (stream, student, engine))
                 })
                 .map_err(|error| error.to_string())
         });
@@ -113,7 +112,11 @@ impl Lane {
             self.window_frames + (missing - self.window_frames) % self.hop_frames
         };
         for _ in 0..filled {
-            stream.push(Frame { voiced: false, ..frame });
+            stream.push(Frame {
+                samples: &[],
+                voiced: false,
+                ..frame
+            });
         }
         self.next_index = frame.index + 1;
         if let Some(student) = &mut self.student {
@@ -135,7 +138,7 @@ impl Lane {
             return false;
         }
         let start = Instant::now();
-        match engine.run(window.features) {
+        match engine.run(window.input) {
             Ok(probabilities) => {
                 link.note_inference(start.elapsed());
                 link.deliver(Outcome {
@@ -162,6 +165,8 @@ impl Lane {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use affekt_models::{Contract, Input};
+
     use super::*;
     use crate::model_choice::ModelChoice;
     use crate::singer::SingerSlot;
@@ -178,6 +183,7 @@ mod tests {
                 index,
                 end_sample,
                 bands_db: &bands_db,
+                samples: &[0.1; 160],
                 level_db: -20.0,
                 voiced,
             },
@@ -276,6 +282,50 @@ mod tests {
             .map(|outcome| (outcome.end_sample - 512) / 160)
             .collect();
         assert_eq!(ends, [49, 59, 69, 79, 1009, 1019]);
+    }
+
+    #[test]
+    fn a_model_of_raw_audio_gets_the_samples_of_its_window() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = seen.clone();
+        let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
+        link.set_offline(true);
+        let contract = Contract {
+            input: Input::Waveform,
+            ..contract()
+        };
+        let mut engine = Engine::new(contract, "none".into(), move |samples| {
+            log.lock().unwrap().push(samples.to_vec());
+            Ok(SURE)
+        });
+        let mut lane = Lane::new(Arc::downgrade(&link), Ok(&engine));
+        // Frame 55 is lost on the way.
+        for index in (0..55).chain(56..260) {
+            let samples: [f32; 160] = std::array::from_fn(|place| (160 * index + place) as f32);
+            let frame = Frame {
+                index: index as u64,
+                end_sample: index as u64 * 160 + 512,
+                bands_db: &[-30.0; 64],
+                samples: &samples,
+                level_db: -20.0,
+                voiced: true,
+            };
+            assert!(link.send(FrameMessage::new(0, frame)));
+        }
+        serve_all(&mut lane, &mut engine);
+        let ends: Vec<u64> = drain(&link).iter().map(|outcome| outcome.end_sample).collect();
+        assert_eq!(ends[..3], [49, 59, 69].map(|index| index * 160 + 512));
+        let seen = seen.lock().unwrap();
+        let silent = 55 * 160..56 * 160;
+        for (place, window) in seen.iter().enumerate() {
+            let end = 160 * (50 + 10 * place);
+            let start = end.saturating_sub(200 * 160);
+            let expected: Vec<f32> = (start..end)
+                .map(|sample| if silent.contains(&sample) { 0.0 } else { sample as f32 })
+                .collect();
+            assert_eq!(*window, expected, "window {place}");
+        }
+        assert_eq!(seen.len(), 22);
     }
 
     #[test]

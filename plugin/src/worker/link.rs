@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use affekt_features::{FeatureSpec, Frame, MAX_MEL_BANDS};
+use affekt_models::MAX_WAVEFORM_HOP;
 use crossbeam::queue::ArrayQueue;
 
 use crate::model_choice::ModelChoice;
@@ -28,14 +29,20 @@ pub struct FrameMessage {
     voiced: bool,
     bands: usize,
     bands_db: [f32; MAX_MEL_BANDS],
+    samples_len: usize,
+    samples: [f32; MAX_WAVEFORM_HOP],
 }
 
 impl FrameMessage {
-    /// A frame of the time since reset number `epoch`. Bands beyond [`MAX_MEL_BANDS`] are cut off.
+    /// A frame of the time since reset number `epoch`. Bands beyond [`MAX_MEL_BANDS`] are cut off, and samples beyond
+    /// [`MAX_WAVEFORM_HOP`], which no model that takes raw audio has.
     pub fn new(epoch: u64, frame: Frame<'_>) -> Self {
         let bands = frame.bands_db.len().min(MAX_MEL_BANDS);
         let mut bands_db = [0.0; MAX_MEL_BANDS];
         bands_db[..bands].copy_from_slice(&frame.bands_db[..bands]);
+        let samples_len = frame.samples.len().min(MAX_WAVEFORM_HOP);
+        let mut samples = [0.0; MAX_WAVEFORM_HOP];
+        samples[..samples_len].copy_from_slice(&frame.samples[..samples_len]);
         Self {
             epoch,
             index: frame.index,
@@ -44,6 +51,8 @@ impl FrameMessage {
             voiced: frame.voiced,
             bands,
             bands_db,
+            samples_len,
+            samples,
         }
     }
 
@@ -58,6 +67,7 @@ impl FrameMessage {
             index: self.index,
             end_sample: self.end_sample,
             bands_db: &self.bands_db[..self.bands],
+            samples: &self.samples[..self.samples_len],
             level_db: self.level_db,
             voiced: self.voiced,
         }
@@ -381,6 +391,7 @@ mod tests {
                 index: 7,
                 end_sample: 99,
                 bands_db: &bands_db,
+                samples: &[0.25; 400],
                 level_db: -20.0,
                 voiced: true,
             },
@@ -400,6 +411,7 @@ mod tests {
         );
         assert_eq!(frame.bands_db.len(), 64);
         assert_eq!(frame.bands_db[63], 63.0);
+        assert_eq!(frame.samples, [0.25; MAX_WAVEFORM_HOP]);
         assert!(link.next_frame().is_none());
     }
 

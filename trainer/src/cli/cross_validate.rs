@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use affekt_models::Contract;
 use affekt_trainer::card::{Identity, short};
 use affekt_trainer::clips::load;
 use affekt_trainer::corpora::Clip;
 use affekt_trainer::evaluation::{Evaluation, Heard, Listening, SessionState, listen};
-use affekt_trainer::export::to_onnx;
+use affekt_trainer::export::of_run;
 use affekt_trainer::recipe::{Labels, Recipe};
 use affekt_trainer::run_folder::RunFolder;
 use affekt_trainer::split::{Side, SpeakerSplit};
@@ -120,6 +119,7 @@ impl Arguments {
             out: folder,
             resume,
             stop_after: None,
+            cache: self.settings.cache(&self.out),
         };
         let run_folder = plan.train(clips.to_vec())?;
         let run = run_folder.run()?;
@@ -130,13 +130,8 @@ impl Arguments {
             version: "0".into(),
             licence: "none: made to be measured".into(),
         };
-        let contract = Contract {
-            card: short(&identity, &run, &best, &[]),
-            window_frames: recipe.window.frames,
-            hop_frames: recipe.window.hop_frames,
-            features: run.features.clone(),
-        };
-        let onnx = to_onnx(&network, &run.scaler, best.temperature, &contract);
+        let card = short(&identity, &run, &best, &[]);
+        let onnx = of_run(&network, &run, recipe, &best, card)?;
         let path = folder.join(MODEL);
         std::fs::write(&path, &onnx).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
 
@@ -145,7 +140,7 @@ impl Arguments {
             .filter(|clip| split.side(&clip.speaker) == Some(Side::Test));
         let test: Vec<Clip> = test.cloned().collect();
         let bar = progress::bar(test.len(), "decoding");
-        let mut loaded = load(test, &contract.features, || bar.inc(1))?;
+        let mut loaded = load(test, &run.features, || bar.inc(1))?;
         bar.finish_and_clear();
         report(&loaded.dropped);
         leave_out_heard(&mut loaded.clips, &run);

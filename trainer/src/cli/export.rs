@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use affekt_models::{Contract, Model};
+use affekt_models::Model;
 use affekt_trainer::card::{Figures, Identity, short};
 use affekt_trainer::evaluation::Evaluation;
-use affekt_trainer::export::to_onnx;
+use affekt_trainer::export::of_run;
 use affekt_trainer::run_folder::RunFolder;
 use burn::tensor::Device;
 use clap::Args;
@@ -49,13 +49,8 @@ impl Arguments {
             version: self.model_version,
             licence: self.licence,
         };
-        let contract = Contract {
-            card: short(&identity, &run, &best, &evaluations),
-            window_frames: recipe.window.frames,
-            hop_frames: recipe.window.hop_frames,
-            features: run.features,
-        };
-        let onnx = to_onnx(&network, &run.scaler, best.temperature, &contract);
+        let card = short(&identity, &run, &best, &evaluations);
+        let onnx = of_run(&network, &run, &recipe, &best, card)?;
         Model::from_bytes(&onnx).wrap_err("the exported model does not load, so it was not written")?;
         std::fs::write(&self.out, &onnx).wrap_err_with(|| format!("{} cannot be written", self.out.display()))?;
         eprintln!(

@@ -3,10 +3,14 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use affekt_features::FeatureSpec;
+use affekt_trainer::cache::Cache;
 use affekt_trainer::clips::ClipFrames;
 use affekt_trainer::corpora::{Clip, CorpusFolder};
 use affekt_trainer::dataset::Dataset;
 use affekt_trainer::date;
+use affekt_trainer::distillation::Teacher;
+use affekt_trainer::front_end::{FrontEndFile, absolute};
 use affekt_trainer::recipe::{DEFAULT_RECIPE, Recipe};
 use affekt_trainer::run_folder::{CorpusRecord, RunFolder, RunRecord};
 use affekt_trainer::split::{Side, SpeakerSplit};
@@ -57,6 +61,9 @@ pub struct Settings {
     /// What computes.
     #[arg(long, value_enum, default_value_t = Backend::Flex)]
     pub backend: Backend,
+    /// Folder for what a front end or a teacher says of each clip; `cache` in `--out` if not given.
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
 }
 
 /// burn's backends.
@@ -106,6 +113,7 @@ impl Arguments {
             out: &self.out,
             resume: self.resume,
             stop_after: self.stop_after,
+            cache: self.settings.cache(&self.out),
         };
         plan.train(clips)?;
         Ok(())
@@ -124,6 +132,11 @@ impl Settings {
         Ok(())
     }
 
+    /// Where what other models say is kept, for work in `out`.
+    pub fn cache(&self, out: &Path) -> Cache {
+        Cache::new(&self.cache.clone().unwrap_or_else(|| out.join("cache")))
+    }
+
     /// The recipe with what the command line changes in it.
     pub fn recipe(&self) -> color_eyre::Result<Recipe> {
         let mut recipe = match &self.recipe {
@@ -134,6 +147,13 @@ impl Settings {
             }
             None => Recipe::from_toml(DEFAULT_RECIPE)?,
         };
+        // A run is resumed and exported from wherever.
+        if let Some(front_end) = &mut recipe.front_end {
+            front_end.model = absolute(&front_end.model);
+        }
+        if let Some(distillation) = &mut recipe.distillation {
+            distillation.teacher = absolute(&distillation.teacher);
+        }
         if let Some(epochs) = self.epochs {
             recipe.training.epochs = epochs;
             recipe.training.warmup_epochs = recipe.training.warmup_epochs.min(epochs as f64);
@@ -161,12 +181,21 @@ pub struct Plan<'a> {
     pub resume: bool,
     /// Epochs after which to stop.
     pub stop_after: Option<usize>,
+    /// Where what other models say of the clips is kept.
+    pub cache: Cache,
 }
 
 impl Plan<'_> {
     /// Trains, and says on stderr what happens.
     pub fn train(self, clips: Vec<Clip>) -> color_eyre::Result<RunFolder> {
         let recipe = self.recipe;
+        // What is wrong with them is to be known before hours of clips are read.
+        let front_end = FrontEndFile::of(recipe, &FeatureSpec::standard())?;
+        let teacher = recipe
+            .distillation
+            .as_ref()
+            .map(|distillation| Teacher::of(distillation, &FeatureSpec::standard()))
+            .transpose()?;
         let train_clips = clips
             .iter()
             .filter(|clip| self.split.side(&clip.speaker) == Some(Side::Train));
@@ -174,7 +203,7 @@ impl Plan<'_> {
         let bar = progress::bar(clips.len() + copies, "clips");
         let data = Dataset::load(clips, recipe, self.split.clone(), self.seed, || bar.inc(1));
         bar.finish_and_clear();
-        let data = data?;
+        let mut data = data?;
         let hours = |clips: &mut dyn Iterator<Item = &ClipFrames>| {
             let frames: usize = clips.map(ClipFrames::frames).sum();
             frames as f64 * f64::from(data.spec.hop_s()) / 3_600.0
@@ -196,7 +225,29 @@ impl Plan<'_> {
         }
         report(&data.dropped);
 
-        let run = self.run_record(&data);
+        // Its session has the prior of these clips.
+        let front_end = front_end.map(|front_end| front_end.hearing_by(&data.spec));
+        if let Some(front_end) = &front_end {
+            let bar = progress::bar(data.train.len() + data.validation.len(), "embedding");
+            let embedded = data.embed(front_end, recipe, self.seed, &self.cache, || bar.inc(1));
+            bar.finish_and_clear();
+            embedded?;
+        }
+        if let Some(teacher) = &teacher {
+            let bar = progress::bar(
+                data.training_voices().count() + data.copies().count(),
+                "asking the teacher",
+            );
+            let asked = data.ask(teacher, &self.cache, || bar.inc(1));
+            bar.finish_and_clear();
+            asked?;
+        }
+
+        let run = RunRecord {
+            front_end: front_end.as_ref().map(FrontEndFile::content),
+            teacher: teacher.as_ref().map(Teacher::content),
+            ..self.run_record(&data)
+        };
         let folder = if self.resume {
             let folder = RunFolder::open(self.out)?;
             folder.check_same(&run)?;
@@ -284,6 +335,8 @@ impl Plan<'_> {
                 .iter()
                 .map(|content| format!("{content:016x}"))
                 .collect(),
+            front_end: None,
+            teacher: None,
             features: data.spec.clone(),
             scaler: data.scaler.clone(),
         }

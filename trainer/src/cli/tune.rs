@@ -124,6 +124,7 @@ impl Arguments {
             out: &folder,
             resume: RunFolder::open(&folder).is_ok(),
             stop_after: Some(epochs - done),
+            cache: self.settings.cache(&self.out),
         };
         plan.train(clips)?;
         if self.log(trial)?.len() < epochs {

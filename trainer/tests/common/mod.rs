@@ -1,5 +1,10 @@
 //! A tiny corpus in EMO-DB's layout, whose emotions differ in pitch and pace, and a recipe small enough for it.
 
+// Each test binary uses a part of this.
+#![allow(dead_code)]
+
+pub mod front_end;
+
 use std::f32::consts::TAU;
 use std::path::Path;
 

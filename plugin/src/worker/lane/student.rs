@@ -91,6 +91,7 @@ mod tests {
             index: 0,
             end_sample: 0,
             bands_db,
+            samples: &[],
             level_db: -20.0,
             voiced,
         }
