@@ -30,4 +30,4 @@ pub use contract::{CONTRACT_VERSION, Card, Contract, INPUT, LOGITS, PROBABILITIE
 pub use emotion::{EMOTIONS, Emotion};
 pub use error::ModelError;
 pub use model::{MAX_MODEL_BYTES, Model, Prediction};
-pub use shipped::SHIPPED_MODEL;
+pub use shipped::{SHIPPED_MODEL, SHIPPED_MODELS, ShippedModel};

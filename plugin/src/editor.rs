@@ -8,6 +8,7 @@ mod clock;
 mod controls;
 #[cfg(all(test, target_os = "linux"))]
 mod costs;
+mod file_dialog;
 mod hands;
 #[cfg(test)]
 mod hands_on_tests;
@@ -16,6 +17,7 @@ mod history;
 mod layout_tests;
 mod look;
 mod model;
+mod model_list;
 mod now;
 mod outputs;
 mod page;
@@ -47,11 +49,13 @@ use nice_plug_egui::{
 
 use crate::params::AffektParams;
 use crate::readout::Readout;
+use crate::recent_models::RecentModels;
 use crate::status::Status;
 use crate::worker::link::Link;
 use hands::{Hands, Host};
 use history::History;
 use look::View;
+use model_list::ModelList;
 use page::Page;
 use pulse::{FRAME_TIME, Pulse};
 use saving::Saver;
@@ -132,6 +136,7 @@ struct App {
     trail: Trail,
     history: History,
     saver: Saver,
+    models: ModelList,
     /// Whether egui's own parts have the light theme; `None` before the first drawing.
     light: Option<bool>,
 }
@@ -148,6 +153,7 @@ impl App {
             trail: Trail::default(),
             history: History::default(),
             saver: Saver::default(),
+            models: ModelList::new(RecentModels::of_user()),
             light: None,
         }
     }
@@ -188,14 +194,21 @@ impl App {
             View::Model => {
                 let facts = model::Facts {
                     model: &model,
-                    file: self.link.choice().file(),
+                    source: self.link.choice().source(),
+                    pending: self.link.is_model_pending(),
                     refusal: self.link.refusal(),
                     reading: &reading,
                     inference: self.link.inference(),
                     progress: self.link.singer().progress(),
                 };
-                if model::show(&page, area, &facts, &self.params, &mut self.hands) {
-                    self.link.choice().choose(None);
+                let wish = if self.models.is_shown() {
+                    self.models.show(&page, area, &facts)
+                } else {
+                    model::show(&page, area, &facts, &self.params, &mut self.hands)
+                };
+                if let Some(wish) = wish {
+                    self.models.grant(wish, self.link.choice(), &self.repaint);
+                    ui.ctx().request_repaint();
                 }
             }
         }
@@ -208,11 +221,13 @@ impl App {
 }
 
 impl NiceEguiApp for App {
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
         if let Some(scale_factor) = ui.ctx().native_pixels_per_point() {
             self.params.editor_size.set_scale_factor(f64::from(scale_factor));
         }
         self.draw(ui);
+        self.models
+            .open_wanted(frame.baseview_window(), self.link.choice(), &self.repaint);
     }
 
     fn resized(&mut self, size: WindowSize) {

@@ -17,6 +17,7 @@ mod playhead;
 mod plugin;
 mod publish;
 mod readout;
+mod recent_models;
 mod recorder;
 mod schedule;
 mod singer;

@@ -123,6 +123,12 @@ impl<'a> Page<'a> {
         self.put(galley, x, y, anchor)
     }
 
+    /// Writes one line of text, its left middle at a place; what does not fit into `width` units ends in an ellipsis.
+    pub fn line_of(&self, text: &str, x: f32, y: f32, width: f32, font: FontId, color: Color32) {
+        let galley = self.set(text, font, color, width, 1);
+        self.put(galley, x, y, Align2::LEFT_CENTER);
+    }
+
     /// Writes text in rows of at most `width` units, from a place downwards; where it came to lie, in units. What does
     /// not fit into `rows` ends in an ellipsis and is shown whole while the pointer is on it.
     #[expect(clippy::too_many_arguments, reason = "all of them say what the text looks like")]

@@ -9,6 +9,7 @@ use nice_plug_egui::RepaintNotifier;
 
 use super::look::{EditorLook, Look, View};
 use crate::analysis::Reading;
+use crate::model_choice::ModelSource;
 use crate::readout::Readout;
 use crate::singer::Progress;
 use crate::worker::link::{Link, ModelState};
@@ -117,6 +118,8 @@ struct Seen {
     model: ModelState,
     complaint: Option<String>,
     refusal: Option<String>,
+    source: Option<ModelSource>,
+    pending: bool,
     /// Learning in hundredths, 255 when it is over.
     learning: u8,
     /// Redraws of the history.
@@ -161,6 +164,8 @@ impl Seen {
             model: link.model(),
             complaint: link.complaint(),
             refusal: link.refusal(),
+            source: link.choice().source(),
+            pending: link.is_model_pending(),
             learning: match link.singer().progress() {
                 Progress::Off => 0,
                 Progress::Learning(share) => 1 + (share * 100.0) as u8,

@@ -1,10 +1,11 @@
 //! What an instance's audio thread, the worker and the instance's editor share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use affekt_features::{FeatureSpec, Frame, MAX_MEL_BANDS};
+use affekt_models::Card;
 use crossbeam::queue::ArrayQueue;
 
 use crate::model_choice::ModelChoice;
@@ -76,18 +77,16 @@ pub struct Outcome {
 }
 
 /// The model that runs, in the editor's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
-    /// Its name.
-    pub name: String,
-    /// Its own version.
-    pub version: String,
+    /// Its card.
+    pub card: Arc<Card>,
     /// What runs it.
     pub runtime: String,
 }
 
 /// How the model is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ModelState {
     /// Not there yet.
     Loading,
@@ -118,6 +117,8 @@ pub struct Link {
     choice: ModelChoice,
     /// Why the chosen model does not run, if so.
     refusal: Mutex<Option<String>>,
+    /// Whether the chosen model is on its way.
+    model_pending: AtomicBool,
     features: Mutex<Features>,
     /// Whether other frames are wanted than the audio thread makes.
     restart_wanted: AtomicBool,
@@ -149,6 +150,7 @@ impl Link {
             singer,
             choice,
             refusal: Mutex::default(),
+            model_pending: AtomicBool::new(false),
             features: Mutex::default(),
             restart_wanted: AtomicBool::new(false),
             recorder: Recorder::default(),
@@ -177,6 +179,16 @@ impl Link {
     /// Editor: why the chosen model does not run, if so.
     pub fn refusal(&self) -> Option<String> {
         lock(&self.refusal).clone()
+    }
+
+    /// Worker: whether the chosen model is on its way, and another one runs until then.
+    pub fn set_model_pending(&self, pending: bool) {
+        self.model_pending.store(pending, Ordering::Release);
+    }
+
+    /// Editor: whether the chosen model is on its way.
+    pub fn is_model_pending(&self) -> bool {
+        self.model_pending.load(Ordering::Acquire)
     }
 
     /// Main thread, at activation: frames are made as the model wants them that was loaded since the last one, else as
@@ -368,7 +380,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::thread;
 
     use super::*;
