@@ -21,6 +21,8 @@ mod recent_models;
 mod recorder;
 mod schedule;
 mod singer;
+#[cfg(feature = "standalone")]
+pub mod standalone;
 mod status;
 #[cfg(test)]
 mod testing;
