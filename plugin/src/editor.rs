@@ -38,13 +38,15 @@ pub use size::EditorSize;
 use std::error::Error;
 use std::sync::Arc;
 
+use egui::Rgba;
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::{LogicalSize, NativeSize, Size};
 use nice_plug::editor::{HostMethods, SizeConstraints, SpawnedEditor};
 use nice_plug::prelude::{Editor, ParentWindowHandle, ResizeHint};
 use nice_plug_egui::baseview::WindowSize;
 use nice_plug_egui::{
-    EguiEditorHandle, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor,
+    EguiEditorHandle, EguiEditorState, EguiNiceSettings, Frame, GraphicsConfig, NiceEguiApp, RepaintNotifier,
+    create_egui_editor,
 };
 
 use crate::params::AffektParams;
@@ -59,7 +61,7 @@ use model_list::ModelList;
 use page::Page;
 use pulse::{FRAME_TIME, Pulse};
 use saving::Saver;
-use theme::{DARK, LIGHT};
+use theme::{DARK, LIGHT, Theme};
 use trail::Trail;
 
 /// Opens windows for one instance.
@@ -99,6 +101,7 @@ impl Editor for AffektEditor {
         let settings = EguiNiceSettings::new()
             .with_tile("Affekt")
             .with_resize_hint(self.resize_hint())
+            .with_graphics_config(graphics())
             .with_repaint_poll_interval(FRAME_TIME);
         let state = EguiEditorState::from_size(self.logical_size(), 1.0);
         create_egui_editor(state, repaint, settings, app)
@@ -122,6 +125,15 @@ impl Editor for AffektEditor {
             },
             ..ResizeHint::default()
         }
+    }
+}
+
+/// How windows are drawn. Without dithering: there are no gradients, and it is a good part of the work of a processor
+/// without a graphics card.
+fn graphics() -> GraphicsConfig {
+    GraphicsConfig {
+        dithering: false,
+        ..GraphicsConfig::default()
     }
 }
 
@@ -158,9 +170,27 @@ impl App {
         }
     }
 
+    /// Draws the window.
+    fn show(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
+        self.draw(ui);
+        // Clearing costs a processor without a graphics card much less than painting over. The colour is wanted as the
+        // screen has it, not linear.
+        let [red, green, blue, _] = self.theme().ground.to_normalized_gamma_f32();
+        frame.set_clear_color(Rgba::from_rgb(red, green, blue));
+    }
+
+    fn theme(&self) -> &'static Theme {
+        if self.params.editor_look.get().light {
+            &LIGHT
+        } else {
+            &DARK
+        }
+    }
+
+    /// Draws everything but the window's ground.
     fn draw(&mut self, ui: &mut egui::Ui) {
         let look = self.params.editor_look.get();
-        let theme = if look.light { &LIGHT } else { &DARK };
+        let theme = self.theme();
         if self.light.replace(look.light) != Some(look.light) {
             ui.ctx().set_visuals(theme.visuals());
         }
@@ -225,7 +255,7 @@ impl NiceEguiApp for App {
         if let Some(scale_factor) = ui.ctx().native_pixels_per_point() {
             self.params.editor_size.set_scale_factor(f64::from(scale_factor));
         }
-        self.draw(ui);
+        self.show(ui, frame);
         self.models
             .open_wanted(frame.baseview_window(), self.link.choice(), &self.repaint);
     }

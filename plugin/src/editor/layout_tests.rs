@@ -13,6 +13,7 @@ const CONTRAST: f32 = 4.5;
 
 /// One drawing, and where it reacts.
 struct Drawing {
+    ground: Color32,
     shapes: Vec<Shape>,
     reacting: Vec<Rect>,
 }
@@ -48,7 +49,12 @@ fn draw(scene: &Scene, size: Vec2, scale_factor: f32) -> Drawing {
             .map(|widget| widget.rect)
             .collect()
     });
-    Drawing { shapes, reacting }
+    let ground = app.theme().ground;
+    Drawing {
+        ground,
+        shapes,
+        reacting,
+    }
 }
 
 fn flatten(shape: Shape, into: &mut Vec<Shape>) {
@@ -80,7 +86,7 @@ fn ground(drawing: &Drawing, place: usize, text: &TextShape) -> Color32 {
         Shape::Rect(rect) if rect.fill.a() == 255 && rect.rect.contains(middle) => Some(rect.fill),
         _ => None,
     });
-    below.expect("the window is painted over")
+    below.unwrap_or(drawing.ground)
 }
 
 fn luminance(color: Color32) -> f32 {

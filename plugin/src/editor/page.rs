@@ -28,13 +28,12 @@ pub struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// The whole window, painted over.
+    /// The whole window, on a ground of the theme's colour.
     pub fn new(ui: &'a Ui, theme: &'a Theme) -> Self {
         let window = ui.ctx().content_rect();
         let scale = (window.width() / SMALLEST.0 as f32).min(window.height() / SMALLEST.1 as f32);
         // A window that is being made may have no size yet.
         let scale = if scale.is_finite() { scale.max(0.1) } else { 1.0 };
-        ui.painter().rect_filled(window, 0.0, theme.ground);
         Self {
             ui,
             theme,

@@ -145,8 +145,11 @@ impl Seen {
                 values.arousal * 0.5 + 0.5,
                 values.valence * 0.5 + 0.5,
             ]);
-        for (step, value) in steps.iter_mut().zip(all) {
-            *step = (value.clamp(0.0, 1.0) * STEPS).round() as u16;
+        // The other views show none of them, or their own past.
+        if matches!(look.view, View::Now | View::Outputs) {
+            for (step, value) in steps.iter_mut().zip(all) {
+                *step = (value.clamp(0.0, 1.0) * STEPS).round() as u16;
+            }
         }
         let history = if look.view == View::History {
             link.recorder().ticks() / HISTORY_TICKS
@@ -213,6 +216,10 @@ mod tests {
         };
         assert!(seen(0.5, 1, View::Now) == seen(0.5001, 9, View::Now));
         assert!(seen(0.5, 1, View::Now) != seen(0.51, 1, View::Now));
+        assert!(
+            seen(0.5, 1, View::Model) == seen(0.9, 1, View::Model),
+            "no meter is in sight"
+        );
         let before = (seen(0.5, 1, View::Now), seen(0.5, 1, View::History));
         link.recorder().pass(75);
         assert!(seen(0.5, 1, View::Now) == before.0, "the history is not in sight");
