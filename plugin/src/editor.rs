@@ -53,7 +53,7 @@ use crate::params::AffektParams;
 use crate::readout::Readout;
 use crate::recent_models::RecentModels;
 use crate::status::Status;
-use crate::worker::link::Link;
+use crate::worker::link::{Link, ModelState};
 use hands::{Hands, Host};
 use history::History;
 use look::View;
@@ -225,7 +225,7 @@ impl App {
                 let facts = model::Facts {
                     model: &model,
                     source: self.link.choice().source(),
-                    pending: self.link.is_model_pending(),
+                    pending: matches!(model, ModelState::Running(_)) && self.link.is_model_pending(),
                     refusal: self.link.refusal(),
                     reading: &reading,
                     inference: self.link.inference(),

@@ -193,6 +193,8 @@ fn costs() {
 #[test]
 #[ignore = "needs a screen"]
 fn holdings_of_closed_windows() {
+    // Allocated memory grows by about 70 KiB with every window, empty ones included: baseview 0.4.2 keeps the keymap that
+    // it makes for each (`xkb_x11_keymap_new_from_device` without `xkb_keymap_unref`). More than that would be ours.
     let report = |what: &str, windows: usize| {
         let (memory, files, threads) = holdings();
         println!(

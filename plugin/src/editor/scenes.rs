@@ -152,7 +152,6 @@ impl Scene {
                 params.model.choose(Some(ModelSource::Shipped {
                     shipped: "baseline".into(),
                 }));
-                link.set_model_pending(true);
             }
             State::Unfit => {
                 params.model.choose(Some(ModelSource::File(CHOIR.into())));
@@ -166,6 +165,9 @@ impl Scene {
                 params.singer.learn(1, singer());
             }
             _ => {}
+        }
+        if matches!(self.state, State::Kept | State::Unfit) {
+            link.set_model_pending(false, params.model.revision());
         }
         set(&params, "angry-cc-on", 1.0);
         set(&params, "happy-cc-on", 1.0);

@@ -117,8 +117,9 @@ pub struct Link {
     choice: ModelChoice,
     /// Why the chosen model does not run, if so.
     refusal: Mutex<Option<String>>,
-    /// Whether the chosen model is on its way.
+    /// Whether the chosen model is on its way, of the choice that the worker has seen last.
     model_pending: AtomicBool,
+    choice_seen: AtomicU64,
     features: Mutex<Features>,
     /// Whether other frames are wanted than the audio thread makes.
     restart_wanted: AtomicBool,
@@ -151,6 +152,7 @@ impl Link {
             choice,
             refusal: Mutex::default(),
             model_pending: AtomicBool::new(false),
+            choice_seen: AtomicU64::new(0),
             features: Mutex::default(),
             restart_wanted: AtomicBool::new(false),
             recorder: Recorder::default(),
@@ -181,14 +183,16 @@ impl Link {
         lock(&self.refusal).clone()
     }
 
-    /// Worker: whether the chosen model is on its way, and another one runs until then.
-    pub fn set_model_pending(&self, pending: bool) {
+    /// Worker: whether the model of the choice with this revision is on its way, and another one runs until then.
+    pub fn set_model_pending(&self, pending: bool, revision: u64) {
         self.model_pending.store(pending, Ordering::Release);
+        self.choice_seen.store(revision, Ordering::Release);
     }
 
     /// Editor: whether the chosen model is on its way.
     pub fn is_model_pending(&self) -> bool {
-        self.model_pending.load(Ordering::Acquire)
+        // A busy worker may not have seen the choice yet.
+        self.choice_seen.load(Ordering::Acquire) != self.choice.revision() || self.model_pending.load(Ordering::Acquire)
     }
 
     /// Main thread, at activation: frames are made as the model wants them that was loaded since the last one, else as
@@ -412,6 +416,19 @@ mod tests {
         assert_eq!(frame.bands_db.len(), 64);
         assert_eq!(frame.bands_db[63], 63.0);
         assert!(link.next_frame().is_none());
+    }
+
+    #[test]
+    fn a_choice_is_pending_until_the_worker_has_settled_it() {
+        let choice = ModelChoice::default();
+        let link = Link::new(SingerSlot::default(), choice.clone());
+        assert!(!link.is_model_pending());
+        choice.choose(None);
+        assert!(link.is_model_pending(), "nobody has seen it");
+        link.set_model_pending(true, choice.revision());
+        assert!(link.is_model_pending(), "it is being loaded");
+        link.set_model_pending(false, choice.revision());
+        assert!(!link.is_model_pending());
     }
 
     #[test]

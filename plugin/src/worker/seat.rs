@@ -85,7 +85,7 @@ impl Seat {
                 }
             }
         }
-        link.set_model_pending(self.wanted != self.running);
+        link.set_model_pending(self.wanted != self.running, self.revision);
         let engine = engines.get(self.running.as_ref());
         self.lane.serve(engine.and_then(Result::ok))
     }
