@@ -34,4 +34,4 @@ pub use emotion::{EMOTIONS, Emotion};
 pub use error::ModelError;
 pub use front_end::{FrontEndInput, FrontEndModel};
 pub use model::{MAX_MODEL_BYTES, Model, Prediction};
-pub use shipped::SHIPPED_MODEL;
+pub use shipped::{SHIPPED_MODEL, SHIPPED_MODELS, ShippedModel};

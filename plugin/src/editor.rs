@@ -8,6 +8,7 @@ mod clock;
 mod controls;
 #[cfg(all(test, target_os = "linux"))]
 mod costs;
+mod file_dialog;
 mod hands;
 #[cfg(test)]
 mod hands_on_tests;
@@ -16,6 +17,7 @@ mod history;
 mod layout_tests;
 mod look;
 mod model;
+mod model_list;
 mod now;
 mod outputs;
 mod page;
@@ -36,26 +38,30 @@ pub use size::EditorSize;
 use std::error::Error;
 use std::sync::Arc;
 
+use egui::Rgba;
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::{LogicalSize, NativeSize, Size};
 use nice_plug::editor::{HostMethods, SizeConstraints, SpawnedEditor};
 use nice_plug::prelude::{Editor, ParentWindowHandle, ResizeHint};
 use nice_plug_egui::baseview::WindowSize;
 use nice_plug_egui::{
-    EguiEditorHandle, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor,
+    EguiEditorHandle, EguiEditorState, EguiNiceSettings, Frame, GraphicsConfig, NiceEguiApp, RepaintNotifier,
+    create_egui_editor,
 };
 
 use crate::params::AffektParams;
 use crate::readout::Readout;
+use crate::recent_models::RecentModels;
 use crate::status::Status;
-use crate::worker::link::Link;
+use crate::worker::link::{Link, ModelState};
 use hands::{Hands, Host};
 use history::History;
 use look::View;
+use model_list::ModelList;
 use page::Page;
 use pulse::{FRAME_TIME, Pulse};
 use saving::Saver;
-use theme::{DARK, LIGHT};
+use theme::{DARK, LIGHT, Theme};
 use trail::Trail;
 
 /// Opens windows for one instance.
@@ -95,6 +101,7 @@ impl Editor for AffektEditor {
         let settings = EguiNiceSettings::new()
             .with_tile("Affekt")
             .with_resize_hint(self.resize_hint())
+            .with_graphics_config(graphics())
             .with_repaint_poll_interval(FRAME_TIME);
         let state = EguiEditorState::from_size(self.logical_size(), 1.0);
         create_egui_editor(state, repaint, settings, app)
@@ -121,6 +128,15 @@ impl Editor for AffektEditor {
     }
 }
 
+/// How windows are drawn. Without dithering: there are no gradients, and it is a good part of the work of a processor
+/// without a graphics card.
+fn graphics() -> GraphicsConfig {
+    GraphicsConfig {
+        dithering: false,
+        ..GraphicsConfig::default()
+    }
+}
+
 /// One open window.
 struct App {
     params: Arc<AffektParams>,
@@ -132,6 +148,7 @@ struct App {
     trail: Trail,
     history: History,
     saver: Saver,
+    models: ModelList,
     /// Whether egui's own parts have the light theme; `None` before the first drawing.
     light: Option<bool>,
 }
@@ -148,13 +165,32 @@ impl App {
             trail: Trail::default(),
             history: History::default(),
             saver: Saver::default(),
+            models: ModelList::new(RecentModels::of_user()),
             light: None,
         }
     }
 
+    /// Draws the window.
+    fn show(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
+        self.draw(ui);
+        // Clearing costs a processor without a graphics card much less than painting over. The colour is wanted as the
+        // screen has it, not linear.
+        let [red, green, blue, _] = self.theme().ground.to_normalized_gamma_f32();
+        frame.set_clear_color(Rgba::from_rgb(red, green, blue));
+    }
+
+    fn theme(&self) -> &'static Theme {
+        if self.params.editor_look.get().light {
+            &LIGHT
+        } else {
+            &DARK
+        }
+    }
+
+    /// Draws everything but the window's ground.
     fn draw(&mut self, ui: &mut egui::Ui) {
         let look = self.params.editor_look.get();
-        let theme = if look.light { &LIGHT } else { &DARK };
+        let theme = self.theme();
         if self.light.replace(look.light) != Some(look.light) {
             ui.ctx().set_visuals(theme.visuals());
         }
@@ -188,14 +224,21 @@ impl App {
             View::Model => {
                 let facts = model::Facts {
                     model: &model,
-                    file: self.link.choice().file(),
+                    source: self.link.choice().source(),
+                    pending: matches!(model, ModelState::Running(_)) && self.link.is_model_pending(),
                     refusal: self.link.refusal(),
                     reading: &reading,
                     inference: self.link.inference(),
                     progress: self.link.singer().progress(),
                 };
-                if model::show(&page, area, &facts, &self.params, &mut self.hands) {
-                    self.link.choice().choose(None);
+                let wish = if self.models.is_shown() {
+                    self.models.show(&page, area, &facts)
+                } else {
+                    model::show(&page, area, &facts, &self.params, &mut self.hands)
+                };
+                if let Some(wish) = wish {
+                    self.models.grant(wish, self.link.choice(), &self.repaint);
+                    ui.ctx().request_repaint();
                 }
             }
         }
@@ -208,11 +251,13 @@ impl App {
 }
 
 impl NiceEguiApp for App {
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
         if let Some(scale_factor) = ui.ctx().native_pixels_per_point() {
             self.params.editor_size.set_scale_factor(f64::from(scale_factor));
         }
-        self.draw(ui);
+        self.show(ui, frame);
+        self.models
+            .open_wanted(frame.baseview_window(), self.link.choice(), &self.repaint);
     }
 
     fn resized(&mut self, size: WindowSize) {

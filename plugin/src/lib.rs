@@ -17,9 +17,12 @@ mod playhead;
 mod plugin;
 mod publish;
 mod readout;
+mod recent_models;
 mod recorder;
 mod schedule;
 mod singer;
+#[cfg(feature = "standalone")]
+pub mod standalone;
 mod status;
 #[cfg(test)]
 mod testing;

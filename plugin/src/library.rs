@@ -1,4 +1,4 @@
-//! Where the plugin's own file lies.
+//! The plugin's own file: where it lies, and how it stays loaded.
 
 use std::path::PathBuf;
 
@@ -48,6 +48,28 @@ pub fn own_path() -> Option<PathBuf> {
     (1..units.len())
         .contains(&length)
         .then(|| PathBuf::from(OsString::from_wide(&units[..length])))
+}
+
+/// Keeps this code in memory until the process ends, for threads that cannot be ended before the plugin is unloaded.
+#[cfg(unix)]
+pub fn stay() {
+    // It stays anyway: see build.rs.
+}
+
+/// Keeps this code in memory until the process ends, for threads that cannot be ended before the plugin is unloaded.
+#[cfg(windows)]
+pub fn stay() {
+    use std::ptr::null_mut;
+
+    use windows_sys::Win32::System::LibraryLoader::{
+        GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
+    };
+
+    let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN;
+    let mut module = null_mut();
+    // SAFETY: with these flags the name is taken as an address inside the module that is looked for. It is the module
+    // that runs, so it is found.
+    unsafe { GetModuleHandleExW(flags, stay as *const () as *const u16, &mut module) };
 }
 
 #[cfg(test)]

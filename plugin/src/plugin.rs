@@ -186,6 +186,10 @@ impl Plugin for Affekt {
         );
         outbox.end_piece(samples);
         self.delay.process(buffer.as_slice());
+        #[cfg(feature = "standalone")]
+        if context.plugin_api() == PluginApi::Standalone {
+            crate::standalone::finish(buffer, outbox, context);
+        }
         self.publish();
         let tail = u32::try_from(self.delay.samples()).unwrap_or(u32::MAX);
         ProcessStatus::Tail(self.analysis.tail_samples().saturating_add(tail))

@@ -74,8 +74,7 @@ mod tests {
 
     fn running() -> ModelState {
         ModelState::Running(ModelInfo {
-            name: "A".into(),
-            version: "1".into(),
+            card: std::sync::Arc::default(),
             runtime: "tract".into(),
         })
     }

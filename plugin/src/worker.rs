@@ -136,7 +136,7 @@ impl Shared {
             seats.push(Seat::new(newcomer, engines));
         }
         seats.retain(|seat| !seat.is_gone());
-        engines.retain(|file| seats.iter().any(|seat| seat.uses(file)));
+        engines.retain(|source| seats.iter().any(|seat| seat.uses(source)));
         let mut busy = false;
         for seat in seats {
             busy |= seat.serve(engines);
@@ -234,7 +234,7 @@ pub mod tests {
         for (number, link) in links.iter().enumerate() {
             assert!(link.wait_until_consumed(50 + 10 * number as u64, PATIENCE));
             assert_eq!(std::iter::from_fn(|| link.receive()).count(), number + 1);
-            assert!(matches!(link.model(), ModelState::Running(info) if info.name == "Test"));
+            assert!(matches!(link.model(), ModelState::Running(info) if info.card.name == "Test"));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Controls of parameters, and buttons. All of them can be turned with pointer, wheel and keyboard.
 
-use egui::{Align2, CursorIcon, Event, EventFilter, Key, Rect, Response, Sense, vec2};
+use egui::{Align2, Color32, CursorIcon, Event, EventFilter, Key, Rect, Response, Sense, vec2};
 
 use super::hands::Hands;
 use super::page::{Page, rect};
@@ -109,7 +109,32 @@ pub fn button(page: &Page<'_>, place: Rect, label: &str, on: bool, tip: &str) ->
     pressed
 }
 
+/// The ground of an entry of a list; whether it was pressed, and the colour of what is written on it. `name`: unique in
+/// the window; `on`: it is drawn as chosen.
+pub fn entry(page: &Page<'_>, place: Rect, name: &str, on: bool, tip: &str) -> (bool, Color32) {
+    let response = page.sense(place, name, Sense::click());
+    let color = ground(page, place, on);
+    show_focus(page, &response, place);
+    let pressed = response.clicked();
+    page.tip(response.on_hover_cursor(CursorIcon::PointingHand), tip);
+    (pressed, color)
+}
+
 fn pill(page: &Page<'_>, place: Rect, label: &str, on: bool) {
+    let text = ground(page, place, on);
+    let center = place.center();
+    page.write(
+        label,
+        center.x,
+        center.y,
+        Align2::CENTER_CENTER,
+        words(type_size::SMALL),
+        text,
+    );
+}
+
+/// Fills the ground of what can be chosen; the colour of what is written on it.
+fn ground(page: &Page<'_>, place: Rect, on: bool) -> Color32 {
     let theme = page.theme;
     let (ground, text) = if on {
         (theme.chosen, theme.on_chosen)
@@ -120,15 +145,7 @@ fn pill(page: &Page<'_>, place: Rect, label: &str, on: bool) {
     if on && !theme.light {
         page.frame(place, 1.0, theme.accent);
     }
-    let center = place.center();
-    page.write(
-        label,
-        center.x,
-        center.y,
-        Align2::CENTER_CENTER,
-        words(type_size::SMALL),
-        text,
-    );
+    text
 }
 
 fn show_focus(page: &Page<'_>, response: &Response, place: Rect) {

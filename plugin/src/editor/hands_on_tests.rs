@@ -9,8 +9,11 @@ use super::App;
 use super::hands::Hands;
 use super::hands::tests::Diary;
 use super::look::View;
+use super::model_list::ModelList;
 use super::scenes::SCENES;
 use super::theme::space;
+use crate::model_choice::ModelSource;
+use crate::recent_models::RecentModels;
 
 /// A window of the smallest size, so that its units are pixels.
 struct Bench {
@@ -45,8 +48,8 @@ impl Bench {
             ..RawInput::default()
         };
         let app = &mut self.app;
-        // What is drawn does not matter here.
-        let _ = self.context.run_ui(input, |ui| app.draw(ui));
+        // What is drawn does not matter here; egui wants that to be said of its textures.
+        self.context.run_ui(input, |ui| app.draw(ui)).textures_delta.clear();
     }
 
     fn point(&mut self, place: Pos2, modifiers: Modifiers) {
@@ -170,4 +173,35 @@ fn wheel_and_arrow_keys_step_and_a_double_click_resets() {
     bench.click(RESPONSE);
     bench.click(RESPONSE);
     assert_eq!(bench.diary.take(), ["begin", "0.000", "end"]);
+}
+
+#[test]
+fn another_model_is_chosen_from_the_list_and_a_missing_one_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let (there, gone) = (home.path().join("there.onnx"), home.path().join("gone.onnx"));
+    std::fs::write(&there, "").unwrap();
+    let recent = RecentModels::kept_in(Some(home.path().join("recent.json")));
+    recent.add(&gone).unwrap();
+    recent.add(&there).unwrap();
+
+    let mut bench = Bench::new();
+    bench.app.models = ModelList::new(recent);
+    let chosen = |bench: &Bench| bench.app.link.choice().source();
+    bench.click(Pos2::new(84.0 + 72.0 * 3.0 + 30.0, 24.0));
+    // "Other models …", at the bottom of the view's right part.
+    bench.click(Pos2::new(440.0, 328.0));
+    assert!(bench.app.models.is_shown());
+    // The second entry inside Affekt, then the first and the second file.
+    bench.click(Pos2::new(100.0, 48.0 + 26.0 + 41.0 + 19.0));
+    let shipped = affekt_models::SHIPPED_MODELS[1].key.to_owned();
+    assert_eq!(chosen(&bench), Some(ModelSource::Shipped { shipped }));
+    bench.click(Pos2::new(450.0, 48.0 + 26.0 + 10.0));
+    assert_eq!(chosen(&bench), Some(ModelSource::File(there.clone())));
+    bench.click(Pos2::new(450.0, 48.0 + 26.0 + 33.0));
+    assert_eq!(chosen(&bench), Some(ModelSource::File(there)), "the other one is gone");
+    bench.click(Pos2::new(100.0, 48.0 + 26.0 + 19.0));
+    assert_eq!(chosen(&bench), None, "the first entry is the standard model");
+    // "Show its card".
+    bench.click(Pos2::new(520.0, 326.0));
+    assert!(!bench.app.models.is_shown());
 }

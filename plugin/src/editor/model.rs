@@ -1,21 +1,21 @@
 //! Who says so: the model's card, how it is doing, and the singer that it has learned.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use affekt_models::Card;
 use affekt_models::runtime::{self, Runtime};
+use affekt_models::{Card, SHIPPED_MODELS};
 use egui::{Align2, Rect};
 
 use super::controls::{button, switch};
 use super::hands::Hands;
+use super::model_list::Wish;
 use super::page::{Page, rect};
 use super::theme::{numerals, space, type_size, words};
 use crate::analysis::Reading;
+use crate::model_choice::ModelSource;
 use crate::params::AffektParams;
 use crate::singer::Progress;
-use crate::worker::engine::shipped_contract;
-use crate::worker::link::ModelState;
+use crate::worker::link::{ModelInfo, ModelState};
 
 /// Share of the width that the card takes.
 const LEFT: f32 = 0.57;
@@ -26,8 +26,10 @@ const NAME: f32 = 92.0;
 pub struct Facts<'a> {
     /// How the model is doing.
     pub model: &'a ModelState,
-    /// The chosen file; `None` for the built-in model.
-    pub file: Option<PathBuf>,
+    /// The chosen model; `None` for the standard one.
+    pub source: Option<ModelSource>,
+    /// Whether it is on its way.
+    pub pending: bool,
     /// Why it does not run, if so.
     pub refusal: Option<String>,
     /// Late and dropped results.
@@ -38,29 +40,35 @@ pub struct Facts<'a> {
     pub progress: Progress,
 }
 
-/// Draws it; whether the built-in model is wanted back.
-pub fn show(page: &Page<'_>, area: Rect, facts: &Facts<'_>, params: &AffektParams, hands: &mut Hands) -> bool {
+/// Draws it; what is wanted of the models.
+pub fn show(page: &Page<'_>, area: Rect, facts: &Facts<'_>, params: &AffektParams, hands: &mut Hands) -> Option<Wish> {
     let left = (area.width() * LEFT).round();
     card(page, rect(area.min.x, area.min.y, left, area.height()), facts);
     let x = area.min.x + left + space::FAR;
     let side = rect(x, area.min.y, area.max.x - x, area.height());
     page.frame(side, 1.0, page.theme.track);
     singer(page, side.shrink(12.0), facts.progress, params, hands);
-    let back = rect(side.min.x + 12.0, side.max.y - 40.0, 180.0, 28.0);
-    facts.file.is_some()
-        && button(
-            page,
-            back,
-            "Back to the built-in model",
-            false,
-            "Runs the model that ships inside the plugin",
-        )
+    let place = |row: f32| rect(side.min.x + 12.0, side.max.y - 40.0 - 34.0 * row, 180.0, 28.0);
+    let tip = "Lists the models inside Affekt and those of yours, and opens files";
+    if button(page, place(0.0), "Other models …", false, tip) {
+        return Some(Wish::List);
+    }
+    let tip = "Runs the model that Affekt runs unless another one is chosen";
+    if facts.source.is_some() && button(page, place(1.0), "Back to the built-in model", false, tip) {
+        return Some(Wish::Choose(None));
+    }
+    None
+}
+
+/// Name and version.
+pub fn running_title(info: &ModelInfo) -> String {
+    format!("{} {}", info.card.name, info.card.version).trim().to_owned()
 }
 
 fn card(page: &Page<'_>, area: Rect, facts: &Facts<'_>) {
     let theme = page.theme;
     let title = match facts.model {
-        ModelState::Running(info) => format!("{} {}", info.name, info.version),
+        ModelState::Running(info) => running_title(info),
         ModelState::Loading => "No model yet".into(),
         ModelState::Failed(_) => "No model".into(),
     };
@@ -100,11 +108,7 @@ fn entries(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let mut entries = Vec::new();
     match facts.model {
         ModelState::Running(info) => {
-            if let Ok(contract) = shipped_contract()
-                && (&contract.card.name, &contract.card.version) == (&info.name, &info.version)
-            {
-                entries.extend(of_card(&contract.card));
-            }
+            entries.extend(of_card(&info.card));
             entries.push(("Runs in", info.runtime.clone()));
             if let Some(reason) = fallback() {
                 entries.push(("Why so", reason));
@@ -115,8 +119,16 @@ fn entries(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         }
         ModelState::Failed(reason) => entries.push(("Refused", reason.clone())),
     }
-    if let Some(file) = &facts.file {
-        entries.push(("Chosen file", file.display().to_string()));
+    match &facts.source {
+        Some(ModelSource::File(file)) => entries.push(("Chosen file", file.display().to_string())),
+        Some(ModelSource::Shipped { shipped }) => {
+            let model = SHIPPED_MODELS.iter().find(|model| model.key == shipped);
+            entries.push(("Chosen", model.map_or(shipped.clone(), |model| model.title.to_owned())));
+        }
+        None => {}
+    }
+    if facts.pending {
+        entries.push(("State", "The chosen model is being loaded.".into()));
     }
     if let Some(reason) = &facts.refusal {
         entries.push(("Refused", reason.clone()));
@@ -132,17 +144,23 @@ fn entries(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
 
 fn of_card(card: &Card) -> Vec<(&'static str, String)> {
     let corpora: Vec<&str> = card.corpora.iter().map(|corpus| short(corpus)).collect();
-    let mut entries = vec![("Learned from", corpora.join("; "))];
+    let mut entries = Vec::new();
+    let mut add = |name, value: String| {
+        if !value.is_empty() {
+            entries.push((name, value));
+        }
+    };
+    add("Learned from", corpora.join("; "));
     let percent = |name: &str| card.metrics.get(name).map(|value| format!("{:.0} %", value * 100.0));
     if let Some(recall) = percent("uar") {
         let text = format!("{recall} on voices it has never heard (chance is 17 %)");
-        entries.push(("Right in", text));
+        add("Right in", text);
     }
     if let Some(error) = percent("ece") {
-        entries.push(("Calibration", format!("confidence is off by {error} on average")));
+        add("Calibration", format!("confidence is off by {error} on average"));
     }
-    entries.push(("Licence", card.licence.clone()));
-    entries.push(("Made on", card.date.clone()));
+    add("Licence", card.licence.clone());
+    add("Made on", card.date.clone());
     entries
 }
 
@@ -227,6 +245,7 @@ fn singer(page: &Page<'_>, area: Rect, progress: Progress, params: &AffektParams
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::engine::shipped_contract;
 
     #[test]
     fn corpora_are_named_shortly() {

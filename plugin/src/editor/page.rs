@@ -28,13 +28,12 @@ pub struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// The whole window, painted over.
+    /// The whole window, on a ground of the theme's colour.
     pub fn new(ui: &'a Ui, theme: &'a Theme) -> Self {
         let window = ui.ctx().content_rect();
         let scale = (window.width() / SMALLEST.0 as f32).min(window.height() / SMALLEST.1 as f32);
         // A window that is being made may have no size yet.
         let scale = if scale.is_finite() { scale.max(0.1) } else { 1.0 };
-        ui.painter().rect_filled(window, 0.0, theme.ground);
         Self {
             ui,
             theme,
@@ -121,6 +120,12 @@ impl<'a> Page<'a> {
     pub fn write(&self, text: &str, x: f32, y: f32, anchor: Align2, font: FontId, color: Color32) -> Rect {
         let galley = self.set(text, font, color, f32::INFINITY, 1);
         self.put(galley, x, y, anchor)
+    }
+
+    /// Writes one line of text, its left middle at a place; what does not fit into `width` units ends in an ellipsis.
+    pub fn line_of(&self, text: &str, x: f32, y: f32, width: f32, font: FontId, color: Color32) {
+        let galley = self.set(text, font, color, width, 1);
+        self.put(galley, x, y, Align2::LEFT_CENTER);
     }
 
     /// Writes text in rows of at most `width` units, from a place downwards; where it came to lie, in units. What does

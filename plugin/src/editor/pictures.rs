@@ -9,9 +9,9 @@ use egui::{Context, ViewportCommand};
 use nice_plug::editor::dpi::{LogicalSize, Size};
 use nice_plug_egui::{App as BaseviewApp, EguiWindow, EguiWindowSettings, Frame};
 
-use super::App;
 use super::scenes::SCENES;
 use super::size::DEFAULT;
+use super::{App, graphics};
 
 /// Folder that the pictures go to.
 const FOLDER_VARIABLE: &str = "AFFEKT_PICTURES";
@@ -31,8 +31,8 @@ impl BaseviewApp for Sitter {
         Ok(())
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut Frame) {
-        self.app.draw(ui);
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
+        self.app.show(ui, frame);
         if self.start.elapsed() > SETTLING {
             let crop = format!("{}x{}+0+0", DEFAULT.0, DEFAULT.1);
             let taken = Command::new("import")
@@ -65,7 +65,10 @@ fn pictures() {
     for scene in &SCENES {
         let picture = folder.join(format!("{}.png", scene.name));
         let size = Size::Logical(LogicalSize::new(f64::from(DEFAULT.0), f64::from(DEFAULT.1)));
-        let settings = EguiWindowSettings::new().with_title("Affekt").with_size(size);
+        let settings = EguiWindowSettings::new()
+            .with_title("Affekt")
+            .with_size(size)
+            .with_graphics_config(graphics());
         let sitter = Sitter {
             app: scene.app(),
             picture: picture.clone(),

@@ -9,6 +9,7 @@ use nice_plug_egui::RepaintNotifier;
 
 use super::look::{EditorLook, Look, View};
 use crate::analysis::Reading;
+use crate::model_choice::ModelSource;
 use crate::readout::Readout;
 use crate::singer::Progress;
 use crate::worker::link::{Link, ModelState};
@@ -117,6 +118,8 @@ struct Seen {
     model: ModelState,
     complaint: Option<String>,
     refusal: Option<String>,
+    source: Option<ModelSource>,
+    pending: bool,
     /// Learning in hundredths, 255 when it is over.
     learning: u8,
     /// Redraws of the history.
@@ -142,8 +145,11 @@ impl Seen {
                 values.arousal * 0.5 + 0.5,
                 values.valence * 0.5 + 0.5,
             ]);
-        for (step, value) in steps.iter_mut().zip(all) {
-            *step = (value.clamp(0.0, 1.0) * STEPS).round() as u16;
+        // The other views show none of them, or their own past.
+        if matches!(look.view, View::Now | View::Outputs) {
+            for (step, value) in steps.iter_mut().zip(all) {
+                *step = (value.clamp(0.0, 1.0) * STEPS).round() as u16;
+            }
         }
         let history = if look.view == View::History {
             link.recorder().ticks() / HISTORY_TICKS
@@ -161,6 +167,8 @@ impl Seen {
             model: link.model(),
             complaint: link.complaint(),
             refusal: link.refusal(),
+            source: link.choice().source(),
+            pending: link.is_model_pending(),
             learning: match link.singer().progress() {
                 Progress::Off => 0,
                 Progress::Learning(share) => 1 + (share * 100.0) as u8,
@@ -208,6 +216,10 @@ mod tests {
         };
         assert!(seen(0.5, 1, View::Now) == seen(0.5001, 9, View::Now));
         assert!(seen(0.5, 1, View::Now) != seen(0.51, 1, View::Now));
+        assert!(
+            seen(0.5, 1, View::Model) == seen(0.9, 1, View::Model),
+            "no meter is in sight"
+        );
         let before = (seen(0.5, 1, View::Now), seen(0.5, 1, View::History));
         link.recorder().pass(75);
         assert!(seen(0.5, 1, View::Now) == before.0, "the history is not in sight");

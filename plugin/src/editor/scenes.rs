@@ -7,14 +7,18 @@ use affekt_features::{FeatureSpec, SessionTotals};
 use affekt_models::automation::{Heard, Settings, Values};
 use nice_plug_egui::RepaintNotifier;
 
+use super::file_dialog::Dialog;
 use super::hands::tests::Diary;
 use super::look::{Look, Span, View};
+use super::model_list::ModelList;
 use super::pulse::Pulse;
 use super::saving::Saved;
 use super::{AffektEditor, App};
 use crate::analysis::Reading;
+use crate::model_choice::ModelSource;
 use crate::params::AffektParams;
 use crate::readout::readout;
+use crate::recent_models::{MOST, Recent, RecentModels};
 use crate::recorder::{Note, Recorder};
 use crate::singer::Singer;
 use crate::worker::engine::shipped_contract;
@@ -24,6 +28,8 @@ use crate::worker::link::{Link, ModelInfo, ModelState};
 const PLAYED_S: f64 = 42.0;
 const RATE_HZ: f64 = 48_000.0;
 const TICKS_PER_S: f64 = 750.0;
+/// A model of somebody's.
+const CHOIR: &str = "/home/ada/Models/choir.onnx";
 
 /// What goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +48,12 @@ pub enum State {
     Refused,
     /// The chosen file was refused, so that the model before runs on.
     Kept,
+    /// Another model is chosen from the list.
+    Choosing,
+    /// A model of the list was refused.
+    Unfit,
+    /// The file dialog is open, and no file was ever opened.
+    Asking,
     /// A singer is being learned.
     Learning,
     /// A singer has been learned.
@@ -71,7 +83,7 @@ const fn scene(name: &'static str, view: View, state: State, light: bool) -> Sce
 }
 
 /// All of them.
-pub const SCENES: [Scene; 21] = [
+pub const SCENES: [Scene; 24] = [
     scene("now", View::Now, State::Listening, false),
     scene("now-light", View::Now, State::Listening, true),
     scene("now-waiting", View::Now, State::Waiting, false),
@@ -93,6 +105,9 @@ pub const SCENES: [Scene; 21] = [
     scene("model-kept", View::Model, State::Kept, false),
     scene("model-refused", View::Model, State::Refused, false),
     scene("model-waiting", View::Model, State::Waiting, false),
+    scene("model-list", View::Model, State::Choosing, false),
+    scene("model-list-refused", View::Model, State::Unfit, true),
+    scene("model-list-asking", View::Model, State::Asking, false),
 ];
 
 impl Scene {
@@ -127,9 +142,21 @@ impl Scene {
                 params.singer.note_progress(1_100, 2_500);
             }
             State::Kept => {
-                params.model.choose(Some(PathBuf::from("/home/ada/Models/choir.onnx")));
+                params.model.choose(Some(ModelSource::File(CHOIR.into())));
                 link.set_refusal(Some(
                     "choir.onnx is no Affekt model (its metadata lack affekt.contract): export it with affekt-trainer"
+                        .into(),
+                ));
+            }
+            State::Choosing => {
+                params.model.choose(Some(ModelSource::Shipped {
+                    shipped: "baseline".into(),
+                }));
+            }
+            State::Unfit => {
+                params.model.choose(Some(ModelSource::File(CHOIR.into())));
+                link.set_refusal(Some(
+                    "/home/ada/Models/choir.onnx: the file is no ONNX model: export it again. The model before runs on."
                         .into(),
                 ));
             }
@@ -138,6 +165,9 @@ impl Scene {
                 params.singer.learn(1, singer());
             }
             _ => {}
+        }
+        if matches!(self.state, State::Kept | State::Unfit) {
+            link.set_model_pending(false, params.model.revision());
         }
         set(&params, "angry-cc-on", 1.0);
         set(&params, "happy-cc-on", 1.0);
@@ -148,12 +178,17 @@ impl Scene {
         set(&params, "neutral-sensitivity", 0.0);
         let editor = AffektEditor::new(params, Arc::new(readout), link);
         let playing = self.state != State::Waiting;
-        let app = App::new(
+        let mut app = App::new(
             &editor,
             Box::new(Diary::default()),
             Pulse::still(playing),
             RepaintNotifier::new(),
         );
+        match self.state {
+            State::Choosing | State::Unfit => app.models = ModelList::of(recent(), Dialog::Closed),
+            State::Asking => app.models = ModelList::of(RecentModels::default(), Dialog::Open),
+            _ => {}
+        }
         app.saver.set(match self.state {
             State::Saved => Saved::Done(PathBuf::from(
                 "/home/ada/Documents/Affekt/Affekt 2026-11-22 19.31.52.mid",
@@ -181,8 +216,7 @@ impl Scene {
                     .map(|contract| contract.card.clone())
                     .unwrap_or_default();
                 ModelState::Running(ModelInfo {
-                    name: card.name,
-                    version: card.version,
+                    card: Arc::new(card),
                     runtime: "tract 0.23 (built in)".into(),
                 })
             }
@@ -200,6 +234,30 @@ fn set(params: &AffektParams, id: &str, place: f32) {
         .unwrap_or_else(|| panic!("{id}"));
     // SAFETY: `params` lives.
     unsafe { parameter._internal_set_normalized_value(place) };
+}
+
+/// As many files as there can be, one of them gone.
+fn recent() -> RecentModels {
+    let names = [
+        "lead",
+        "choir-2",
+        "kammerchor-sopran",
+        "studio",
+        "rap",
+        "duet",
+        "old-takes",
+    ];
+    let paths = names.map(|name| format!("/home/ada/Models/{name}.onnx"));
+    let list: Vec<Recent> = std::iter::once(CHOIR.to_owned())
+        .chain(paths)
+        .enumerate()
+        .map(|(place, path)| Recent {
+            path: path.into(),
+            missing: place == 4,
+        })
+        .collect();
+    assert_eq!(list.len(), MOST);
+    RecentModels::of(list)
 }
 
 fn singer() -> Singer {

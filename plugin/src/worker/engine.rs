@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use affekt_models::{Contract, Model, ModelError, SHIPPED_MODEL, runtime};
+use affekt_models::{Contract, Model, ModelError, SHIPPED_MODEL, SHIPPED_MODELS, runtime};
 
 use super::link::ModelInfo;
 use crate::library;
+use crate::model_choice::ModelSource;
 
 /// Runs one window's features or samples.
 type Run = Box<dyn FnMut(&[f32]) -> Result<[f32; 6], String> + Send>;
@@ -28,8 +29,7 @@ impl Engine {
         run: impl FnMut(&[f32]) -> Result<[f32; 6], String> + Send + 'static,
     ) -> Self {
         let info = ModelInfo {
-            name: contract.card.name.clone(),
-            version: contract.card.version.clone(),
+            card: Arc::new(contract.card.clone()),
             runtime,
         };
         Self {
@@ -39,14 +39,27 @@ impl Engine {
         }
     }
 
-    /// Loads the model that ships inside the plugin, and on the process's first call the runtime. Takes 10 ms to some
+    /// Loads the standard model, and on the process's first call the runtime. Takes 10 ms to some
     /// seconds. The error is one sentence for the user.
     pub fn shipped() -> Result<Self, String> {
         Self::load(|| Model::from_bytes(SHIPPED_MODEL))
     }
 
-    /// Loads a model file; as [`Engine::shipped`].
-    pub fn from_file(file: &Path) -> Result<Self, String> {
+    /// Loads a chosen model; as [`Engine::shipped`].
+    pub fn from_source(source: &ModelSource) -> Result<Self, String> {
+        match source {
+            ModelSource::File(file) => Self::from_file(file),
+            ModelSource::Shipped { shipped } => {
+                let model = SHIPPED_MODELS
+                    .iter()
+                    .find(|model| model.key == shipped)
+                    .ok_or_else(|| format!("This version of Affekt has no model \"{shipped}\": choose another one."))?;
+                Self::load(|| Model::from_bytes(model.onnx))
+            }
+        }
+    }
+
+    fn from_file(file: &Path) -> Result<Self, String> {
         Self::load(|| Model::from_file(file)).map_err(|error| format!("{}: {error}", file.display()))
     }
 
@@ -139,8 +152,8 @@ pub mod tests {
         assert_eq!(engine.run(&[]), Err("The model failed: tensor of 3 values.".into()));
         assert_eq!(engine.run(&[]), Err("no such window".into()));
         assert_eq!(engine.run(&[]), Ok([0.0, 0.0, 0.0, 0.0, 1.0, 0.0]));
-        assert_eq!(engine.info().name, "Test");
-        assert_eq!(engine.info().version, "1.2");
+        assert_eq!(engine.info().card.name, "Test");
+        assert_eq!(engine.info().card.version, "1.2");
     }
 
     #[test]

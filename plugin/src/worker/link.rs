@@ -1,11 +1,11 @@
 //! What an instance's audio thread, the worker and the instance's editor share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use affekt_features::{FeatureSpec, Frame, MAX_MEL_BANDS};
-use affekt_models::MAX_WAVEFORM_HOP;
+use affekt_models::{Card, MAX_WAVEFORM_HOP};
 use crossbeam::queue::ArrayQueue;
 
 use crate::model_choice::ModelChoice;
@@ -86,18 +86,16 @@ pub struct Outcome {
 }
 
 /// The model that runs, in the editor's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
-    /// Its name.
-    pub name: String,
-    /// Its own version.
-    pub version: String,
+    /// Its card.
+    pub card: Arc<Card>,
     /// What runs it.
     pub runtime: String,
 }
 
 /// How the model is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ModelState {
     /// Not there yet.
     Loading,
@@ -128,6 +126,9 @@ pub struct Link {
     choice: ModelChoice,
     /// Why the chosen model does not run, if so.
     refusal: Mutex<Option<String>>,
+    /// Whether the chosen model is on its way, of the choice that the worker has seen last.
+    model_pending: AtomicBool,
+    choice_seen: AtomicU64,
     features: Mutex<Features>,
     /// Whether other frames are wanted than the audio thread makes.
     restart_wanted: AtomicBool,
@@ -159,6 +160,8 @@ impl Link {
             singer,
             choice,
             refusal: Mutex::default(),
+            model_pending: AtomicBool::new(false),
+            choice_seen: AtomicU64::new(0),
             features: Mutex::default(),
             restart_wanted: AtomicBool::new(false),
             recorder: Recorder::default(),
@@ -187,6 +190,18 @@ impl Link {
     /// Editor: why the chosen model does not run, if so.
     pub fn refusal(&self) -> Option<String> {
         lock(&self.refusal).clone()
+    }
+
+    /// Worker: whether the model of the choice with this revision is on its way, and another one runs until then.
+    pub fn set_model_pending(&self, pending: bool, revision: u64) {
+        self.model_pending.store(pending, Ordering::Release);
+        self.choice_seen.store(revision, Ordering::Release);
+    }
+
+    /// Editor: whether the chosen model is on its way.
+    pub fn is_model_pending(&self) -> bool {
+        // A busy worker may not have seen the choice yet.
+        self.choice_seen.load(Ordering::Acquire) != self.choice.revision() || self.model_pending.load(Ordering::Acquire)
     }
 
     /// Main thread, at activation: frames are made as the model wants them that was loaded since the last one, else as
@@ -378,7 +393,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::thread;
 
     use super::*;
@@ -413,6 +427,19 @@ mod tests {
         assert_eq!(frame.bands_db[63], 63.0);
         assert_eq!(frame.samples, [0.25; MAX_WAVEFORM_HOP]);
         assert!(link.next_frame().is_none());
+    }
+
+    #[test]
+    fn a_choice_is_pending_until_the_worker_has_settled_it() {
+        let choice = ModelChoice::default();
+        let link = Link::new(SingerSlot::default(), choice.clone());
+        assert!(!link.is_model_pending());
+        choice.choose(None);
+        assert!(link.is_model_pending(), "nobody has seen it");
+        link.set_model_pending(true, choice.revision());
+        assert!(link.is_model_pending(), "it is being loaded");
+        link.set_model_pending(false, choice.revision());
+        assert!(!link.is_model_pending());
     }
 
     #[test]

@@ -1,34 +1,34 @@
 //! One instance at the worker: which model it runs, and its lane.
 
-use std::path::{Path, PathBuf};
 use std::sync::Weak;
 
 use super::engines::Engines;
 use super::lane::Lane;
 use super::link::Link;
+use crate::model_choice::ModelSource;
 
 /// The worker's side of one instance and its choice of a model.
 pub struct Seat {
     link: Weak<Link>,
     lane: Lane,
-    /// The model that runs; `None` for the built-in one.
-    running: Option<PathBuf>,
+    /// The model that runs; `None` for the standard one.
+    running: Option<ModelSource>,
     /// The model that is to run.
-    wanted: Option<PathBuf>,
+    wanted: Option<ModelSource>,
     /// The choice's revision at the last look.
     revision: u64,
 }
 
 impl Seat {
-    /// With the built-in model, until the instance's choice is loaded.
+    /// With the standard model, until the instance's choice is loaded.
     pub fn new(link: Weak<Link>, engines: &mut Engines) -> Self {
-        let built_in = match engines.get(None) {
+        let standard = match engines.get(None) {
             Some(Ok(engine)) => Ok(&*engine),
             Some(Err(error)) => Err(error),
             None => Err("the built-in model is missing: install Affekt again"),
         };
         Self {
-            lane: Lane::new(link.clone(), built_in),
+            lane: Lane::new(link.clone(), standard),
             link,
             running: None,
             wanted: None,
@@ -47,11 +47,11 @@ impl Seat {
     }
 
     /// Whether it runs or wants this model.
-    pub fn uses(&self, file: &Path) -> bool {
+    pub fn uses(&self, source: &ModelSource) -> bool {
         [&self.running, &self.wanted]
             .into_iter()
             .flatten()
-            .any(|used| used == file)
+            .any(|used| used == source)
     }
 
     /// Does the next piece of work, as [`Lane::serve`].
@@ -60,11 +60,11 @@ impl Seat {
         let revision = link.choice().revision();
         if self.revision != revision {
             self.revision = revision;
-            self.wanted = link.choice().file();
+            self.wanted = link.choice().source();
             link.set_refusal(None);
         }
         if self.wanted != self.running {
-            match engines.get(self.wanted.as_deref()) {
+            match engines.get(self.wanted.as_ref()) {
                 // A bounce waits for the model it was made for; in real time the one before goes on.
                 None if link.is_offline() => return false,
                 None => (),
@@ -85,7 +85,8 @@ impl Seat {
                 }
             }
         }
-        let engine = engines.get(self.running.as_deref());
+        link.set_model_pending(self.wanted != self.running, self.revision);
+        let engine = engines.get(self.running.as_ref());
         self.lane.serve(engine.and_then(Result::ok))
     }
 }
