@@ -89,6 +89,11 @@ impl Agreement {
 
 /// Asks the trainer, with its built-in model.
 pub fn predict(trainer: &Path, recording: &Path) -> Result<Predicted, AgreementError> {
+    predict_with(trainer, None, recording)
+}
+
+/// Asks the trainer, with a model file or its built-in model.
+pub fn predict_with(trainer: &Path, model: Option<&Path>, recording: &Path) -> Result<Predicted, AgreementError> {
     let failed = |reason: String| AgreementError::Trainer {
         trainer: trainer.to_owned(),
         reason,
@@ -97,6 +102,7 @@ pub fn predict(trainer: &Path, recording: &Path) -> Result<Predicted, AgreementE
     let output = Command::new(trainer)
         .args(["predict", "--json", "--curve"])
         .arg(folder.path())
+        .args(model.iter().flat_map(|model| ["--model".as_ref(), model.as_os_str()]))
         .arg(recording)
         .output()
         .map_err(|error| failed(error.to_string()))?;

@@ -1,14 +1,17 @@
 //! The plugin says what the trainer says, at every moment.
 
+use affekt_features::FeatureSpec;
+use affekt_models::graph::{Attribute, Dim, Graph};
+use affekt_models::{Card, Contract, EMOTIONS, Input, LOGITS, PROBABILITIES, WAVEFORM};
 use affekt_tests::{
-    agreement::{Predicted, TOLERANCE, compare, predict},
+    agreement::{Predicted, TOLERANCE, compare, predict, predict_with},
     bundle,
     host::Format,
     signal::{at_rate, noise, write_wav},
     vocal,
 };
 
-use crate::common::{VOCAL_RATE_HZ, instance, vocal};
+use crate::common::{VOCAL_RATE_HZ, instance, vocal, with_model};
 
 /// Writes the channels, asks trainer and plugin, and gives the prediction back.
 fn assert_agreement(name: &str, channels: &[Vec<f32>], rate_hz: u32) -> Predicted {
@@ -78,6 +81,65 @@ fn on_a_take_that_ends_in_the_middle_of_a_word() {
                 .last
                 .is_some()
         );
+    }
+}
+
+/// A model file that hears raw audio: how loud it is on average behind six filters of different pitch.
+fn raw_audio_model() -> Vec<u8> {
+    const TAPS: usize = 256;
+    let six = EMOTIONS.len();
+    let mut graph = Graph::new();
+    graph.input(WAVEFORM, &[Dim::Fixed(1), Dim::Dynamic("samples")]);
+    let axis = graph.ints("axis", &[1], &[1]);
+    graph.node("Unsqueeze", &[WAVEFORM, &axis], &["channel"], &[]);
+    let weights: Vec<f32> = (0..six * TAPS)
+        .map(|place| (0.03 * ((place / TAPS + 1) * (place % TAPS)) as f32).sin())
+        .collect();
+    let weights = graph.floats("weights", &[six, 1, TAPS], &weights);
+    let (kernel, strides) = (Attribute::Ints(vec![TAPS as i64]), Attribute::Ints(vec![80]));
+    graph.node(
+        "Conv",
+        &["channel", &weights],
+        &["filtered"],
+        &[("kernel_shape", kernel), ("strides", strides)],
+    );
+    graph.node("Abs", &["filtered"], &["loudness"], &[]);
+    graph.reduce_mean("loudness", 2, LOGITS);
+    graph.node("Softmax", &[LOGITS], &[PROBABILITIES], &[("axis", Attribute::Int(1))]);
+    for output in [PROBABILITIES, LOGITS] {
+        graph.output(output, &[Dim::Fixed(1), Dim::Fixed(six)]);
+    }
+    graph.finish(&Contract {
+        input: Input::Waveform,
+        features: FeatureSpec::standard(),
+        window_frames: 150,
+        hop_frames: 10,
+        card: Card {
+            name: "Raw audio".into(),
+            ..Card::default()
+        },
+    })
+}
+
+#[test]
+fn with_a_model_of_raw_audio() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("raw.onnx");
+    std::fs::write(&model, raw_audio_model()).unwrap();
+    let path = folder.path().join("take.wav");
+    let take = at_rate(&vocal(4.0), VOCAL_RATE_HZ, 44_100);
+    write_wav(&path, &[take], 44_100).unwrap();
+    let trainer = bundle::trainer().unwrap();
+    let predicted = predict_with(&trainer, Some(&model), &path).unwrap();
+    let built_in = predict(&trainer, &path).unwrap();
+    assert_ne!(predicted.last.unwrap(), built_in.last.unwrap());
+    for format in Format::ALL {
+        let mut instance = instance(format);
+        let state = with_model(format, &instance.save().unwrap(), &model);
+        instance.restore(&state).unwrap();
+        let agreement = compare(instance.as_mut(), &path, &predicted).unwrap();
+        assert!(agreement.holds(), "{format}: {agreement:?} is not within {TOLERANCE}");
+        assert!(agreement.moments > 300, "{format}: {agreement:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What several tests need.
 
+use std::path::Path;
+
 use affekt_tests::{
     bundle,
     host::{self, Format, Instance, Mode, Module, Setup},
@@ -56,4 +58,17 @@ pub fn vocal(seconds: f64) -> Vec<f32> {
 /// The samples' bits, so that NaNs compare too.
 pub fn bits(samples: &[f32]) -> Vec<u32> {
     samples.iter().map(|sample| sample.to_bits()).collect()
+}
+
+/// The state with another model file chosen.
+pub fn with_model(format: Format, saved: &[u8], file: &Path) -> Vec<u8> {
+    // CLAP's state starts with its length in eight bytes.
+    let start = saved.iter().position(|&byte| byte == b'{').unwrap();
+    let mut state: serde_json::Value = serde_json::from_slice(&saved[start..]).unwrap();
+    state["fields"]["model"] = serde_json::to_string(file).unwrap().into();
+    let json = state.to_string().into_bytes();
+    match format {
+        Format::Clap => [&(json.len() as u64).to_le_bytes(), json.as_slice()].concat(),
+        Format::Vst3 => json,
+    }
 }

@@ -11,7 +11,7 @@ use affekt_tests::{
     signal::{Random, noise},
 };
 
-use crate::common::{REST, VOCAL_RATE_HZ, bits, instance, offline, vocal};
+use crate::common::{REST, VOCAL_RATE_HZ, bits, instance, offline, vocal, with_model};
 
 /// Plays a moment of noise, and checks that the sound passes and the values are numbers.
 fn assert_alive(instance: &mut dyn Instance, case: &str) {
@@ -35,19 +35,6 @@ fn a_loaded_state_saves_as_the_same_bytes() {
         other.restore(&saved).unwrap();
         assert_eq!(other.save().unwrap(), saved, "{format}");
         assert_alive(other.as_mut(), &format.to_string());
-    }
-}
-
-/// The state with another model file chosen.
-fn with_model(format: Format, saved: &[u8], file: &Path) -> Vec<u8> {
-    // CLAP's state starts with its length in eight bytes.
-    let start = saved.iter().position(|&byte| byte == b'{').unwrap();
-    let mut state: serde_json::Value = serde_json::from_slice(&saved[start..]).unwrap();
-    state["fields"]["model"] = serde_json::to_string(file).unwrap().into();
-    let json = state.to_string().into_bytes();
-    match format {
-        Format::Clap => [&(json.len() as u64).to_le_bytes(), json.as_slice()].concat(),
-        Format::Vst3 => json,
     }
 }
 
