@@ -59,7 +59,7 @@ impl Engine {
         }
     }
 
-    fn from_file(file: &Path) -> Result<Self, String> {
+    pub fn from_file(file: &Path) -> Result<Self, String> {
         Self::load(|| Model::from_file(file)).map_err(|error| format!("{}: {error}", file.display()))
     }
 
