@@ -1,6 +1,6 @@
 //! Learning from another model: what it says of each clip, beside the labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use affekt_features::{FeatureSpec, SessionSpec, SessionTotals};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cache::{Cache, CacheError};
 use crate::clips::{ClipFrames, add_totals, no_totals};
 use crate::evaluation::{EvaluationError, hear};
-use crate::front_end::part;
+use crate::front_end::{originals, part};
 use crate::model_file;
 use crate::network::CLASSES;
 use crate::samples::{SessionKey, session_of};
@@ -122,7 +122,8 @@ impl Teacher {
     }
 
     /// Calibrated probabilities of each clip's last voiced window, in the order of the clips, after a session that has
-    /// heard all other clips of the speaker; `None` for sounds that are no voice. Computed on all threads where `cache`
+    /// heard all other clips of the speaker; `None` for sounds that are no voice. Altered copies of a clip get what was said
+    /// of it. Computed on all threads where `cache`
     /// does not hold them; `on_clip` is called after each.
     pub fn ask(
         &self,
@@ -130,20 +131,21 @@ impl Teacher {
         cache: &Cache,
         on_clip: impl Fn() + Sync,
     ) -> Result<Vec<Option<[f32; CLASSES]>>, TeacherError> {
+        let originals = originals(clips);
         let mut sessions: BTreeMap<SessionKey<'_>, SessionTotals> = BTreeMap::new();
-        for clip in clips {
+        for clip in &originals {
             let totals = sessions
                 .entry(session_of(clip))
                 .or_insert_with(|| no_totals(&self.spec));
             add_totals(totals, &clip.totals);
         }
-        let said: Vec<Vec<_>> = clips
-            .par_chunks(part(clips.len(), self.onnx.len()))
+        let said: Vec<Vec<(u64, _)>> = originals
+            .par_chunks(part(originals.len(), self.onnx.len()))
             .map(|part| {
                 let mut model = None;
-                let ask = |clip: &ClipFrames| {
+                let ask = |clip: &&ClipFrames| {
                     if clip.clip.emotion.is_none() {
-                        return Ok(None);
+                        return Ok((clip.content, None));
                     }
                     let before = without(&sessions[&session_of(clip)], &clip.totals, &self.spec);
                     let name = format!(
@@ -154,12 +156,13 @@ impl Teacher {
                     );
                     let said = cache.values(&name, || self.hear(&mut model, clip, before))?;
                     on_clip();
-                    Ok(said.try_into().ok())
+                    Ok((clip.content, said.try_into().ok()))
                 };
                 part.iter().map(ask).collect::<Result<_, TeacherError>>()
             })
             .collect::<Result<_, TeacherError>>()?;
-        Ok(said.into_iter().flatten().collect())
+        let said: HashMap<u64, Option<[f32; CLASSES]>> = said.into_iter().flatten().collect();
+        Ok(clips.iter().map(|clip| said[&clip.content]).collect())
     }
 
     fn hear(

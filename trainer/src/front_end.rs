@@ -3,7 +3,7 @@
 
 mod embeddings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use affekt_features::{FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, Session, SessionTotals};
@@ -228,8 +228,9 @@ impl FrontEndFile {
         cache: &Cache,
         on_clip: impl Fn() + Sync,
     ) -> Result<Embeddings, FrontEndError> {
+        let clips = originals(clips.iter().copied());
         let mut sessions: BTreeMap<SessionKey<'_>, SessionTotals> = BTreeMap::new();
-        for clip in clips {
+        for clip in &clips {
             let totals = sessions
                 .entry(session_of(clip))
                 .or_insert_with(|| no_totals(&self.spec));
@@ -327,6 +328,12 @@ impl FrontEndFile {
             }
         }
     }
+}
+
+/// The first clip of each content: what comes under the same content after it are altered copies.
+pub(crate) fn originals<'a>(clips: impl IntoIterator<Item = &'a ClipFrames>) -> Vec<&'a ClipFrames> {
+    let mut seen = HashSet::new();
+    clips.into_iter().filter(|clip| seen.insert(clip.content)).collect()
 }
 
 /// How many of so many clips one loaded model hears, so that the models that are loaded for all threads fit the memory.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use affekt_features::FeatureSpec;
-use affekt_models::{MAX_MODEL_BYTES, Model};
+use affekt_models::{Input, MAX_MODEL_BYTES, Model};
 use affekt_trainer::card::{self, Figures, Sessions};
 use affekt_trainer::clips::{ClipFrames, load};
 use affekt_trainer::condition::{Condition, STANDARD_CONDITIONS};
@@ -128,6 +128,11 @@ impl Arguments {
             .wrap_err_with(|| self.model.display().to_string())?
             .contract()
             .clone();
+        ensure!(
+            contract.input == Input::Features || (self.conditions.is_empty() && self.card.is_none()),
+            "{} hears raw audio from the files: conditions, and a card, which holds them, are for models of features",
+            self.model.display()
+        );
         let folder = self.run.as_deref().map(RunFolder::open).transpose()?;
         let mut clips = self.corpora.list()?;
         let sexes = self.corpora.sexes(&clips);
