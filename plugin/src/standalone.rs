@@ -100,7 +100,12 @@ fn with_input(
             names.contains(&name)
         })
     };
-    if has(&["-b", "--backend", "--input-device"]) {
+    if has(&["-b", "--backend"]) {
+        return Ok(arguments);
+    }
+    if has(&["--input-device"]) {
+        // Its names are the system's, not JACK's.
+        arguments.extend(["--backend", SYSTEM].map(str::to_owned));
         return Ok(arguments);
     }
     let mono_wanted = !has(&["-l", LAYOUT]);
@@ -154,10 +159,12 @@ mod tests {
             complete,
             words(&format!("affekt --tempo 90 --backend {SYSTEM} --input-device Mic"))
         );
-        for named in ["affekt -b jack", "affekt --backend=dummy", "affekt --input-device USB"] {
-            let asked = || panic!("nobody needs to be asked");
+        let asked = || panic!("nobody needs to be asked");
+        for named in ["affekt -b jack", "affekt --backend=dummy"] {
             assert_eq!(with_input(words(named), asked).unwrap(), words(named));
         }
+        let named = with_input(words("affekt --input-device USB"), asked).unwrap();
+        assert_eq!(named, words(&format!("affekt --input-device USB --backend {SYSTEM}")));
     }
 
     #[test]
