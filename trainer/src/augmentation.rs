@@ -391,7 +391,8 @@ fn grid(spec: &FeatureSpec) -> (f64, f64) {
     (low, (high - low) / (spec.mel_bands + 1) as f64)
 }
 
-fn centres_hz(spec: &FeatureSpec) -> Vec<f64> {
+/// Centre of each mel band, in Hz.
+pub(crate) fn centres_hz(spec: &FeatureSpec) -> Vec<f64> {
     let (low, step) = grid(spec);
     (0..spec.mel_bands)
         .map(|band| mel_to_hz(low + step * (band + 1) as f64))

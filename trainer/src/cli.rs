@@ -4,9 +4,11 @@ mod corpora;
 mod cross_validate;
 mod evaluate;
 mod export;
+mod interrupt;
 mod known;
 mod predict;
 mod prepare;
+mod preview;
 mod progress;
 mod shard;
 mod train;
@@ -26,6 +28,7 @@ pub struct Command {
 enum Subcommand {
     Corpora(known::Arguments),
     Prepare(prepare::Arguments),
+    Preview(preview::Arguments),
     Train(train::Arguments),
     CrossValidate(cross_validate::Arguments),
     Tune(tune::Arguments),
@@ -40,6 +43,7 @@ impl Command {
         match self.subcommand {
             Subcommand::Corpora(arguments) => arguments.run(),
             Subcommand::Prepare(arguments) => arguments.run(),
+            Subcommand::Preview(arguments) => arguments.run(),
             Subcommand::Train(arguments) => arguments.run(),
             Subcommand::CrossValidate(arguments) => arguments.run(),
             Subcommand::Tune(arguments) => arguments.run(),

@@ -32,6 +32,7 @@ pub mod network;
 pub mod non_voice;
 mod norm_pool;
 pub mod optimize;
+pub mod preview;
 mod product;
 pub mod recipe;
 pub mod report;

@@ -220,6 +220,87 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
 }
 
 #[test]
+#[cfg(unix)]
+fn ctrl_c_saves_the_running_epoch_and_says_how_to_go_on() {
+    let place = Place::new();
+    let whole = TINY_RECIPE.replace("epochs = 30", "epochs = 400\nkeep = \"last\"");
+    std::fs::write(place.path("recipe.toml"), whole).unwrap();
+    let (corpus, recipe, run) = (place.corpus(), place.text("recipe.toml"), place.text("run"));
+    let process = Command::new(env!("CARGO_BIN_EXE_affekt-trainer"))
+        .args(["train", "--corpus", &corpus, "--out", &run, "--recipe", &recipe])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = place.path("run/log.jsonl");
+    while !log.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // SAFETY: a signal to a child that has not been waited for.
+    assert_eq!(unsafe { libc::kill(process.id() as libc::pid_t, libc::SIGINT) }, 0);
+    let output = process.wait_with_output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    let epochs = lines(&log).len();
+    assert!(epochs < 400 && message.contains("finishing epoch"), "{message}");
+    assert!(
+        message.contains(&format!("stopped: epoch {epochs} of 400 is saved")),
+        "{message}"
+    );
+    place.train("run", &["--resume", "--stop-after", "1"]);
+    let resumed: Vec<_> = lines(&log)
+        .iter()
+        .map(|epoch| epoch["epoch"].as_u64().unwrap())
+        .collect();
+    assert_eq!(resumed, (1..=epochs as u64 + 1).collect::<Vec<_>>());
+}
+
+#[test]
+fn variations_can_be_heard_and_seen() {
+    let place = Place::new();
+    let tables = "[waveform]\ncopies = 1\npitch_shift = 1.0\n[augmentation]\ntime_warp = 0.2\n[split]";
+    std::fs::write(place.path("recipe.toml"), TINY_RECIPE.replace("[split]", tables)).unwrap();
+    let (clip, recipe, out) = (
+        place.text("emo-db/03a01Wa.wav"),
+        place.text("recipe.toml"),
+        place.text("preview"),
+    );
+    let listed = text(&succeed(&["preview", &clip, "--recipe", &recipe, "--out", &out]).stdout);
+    assert!(
+        listed.contains("4 variations") && listed.contains("+2 semitones, formants kept"),
+        "{listed}"
+    );
+    let mut files: Vec<_> = std::fs::read_dir(place.path("preview"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    let expected = [
+        "00-original.png",
+        "00-original.wav",
+        "01-pitch-shift-least.png",
+        "01-pitch-shift-least.wav",
+        "02-pitch-shift-most.png",
+        "02-pitch-shift-most.wav",
+        "03-copy-1.png",
+        "03-copy-1.wav",
+        "04-mel-time-warp.png",
+        "all.png",
+    ];
+    assert_eq!(files, expected);
+    let again = affekt_features::recording::Recording::read(&place.path("preview/02-pitch-shift-most.wav")).unwrap();
+    assert_eq!((again.sample_rate_hz, again.channels.len()), (16_000, 1));
+    let message = fail(&[
+        "preview",
+        &place.text("nothing.wav"),
+        "--recipe",
+        &recipe,
+        "--out",
+        &out,
+    ]);
+    assert!(message.contains("does not exist"), "{message}");
+}
+
+#[test]
 fn a_run_that_is_killed_ten_times_equals_an_uninterrupted_one() {
     let place = Place::new();
     let recipe = crnn_recipe("hold-out").replace("epochs = 6", "epochs = 12\nkeep = \"last\"");

@@ -20,6 +20,7 @@ use clap::{Args, ValueEnum};
 use color_eyre::eyre::WrapErr;
 
 use super::corpora::{Corpora, report};
+use super::interrupt;
 use super::progress;
 
 /// Trains a model on corpora of labelled recordings.
@@ -90,6 +91,7 @@ impl Backend {
 impl Arguments {
     /// Trains.
     pub fn run(self) -> color_eyre::Result<()> {
+        interrupt::watch()?;
         self.settings.start_threads()?;
         let (recipe, seed) = if self.resume {
             let folder = RunFolder::open(&self.out)?;
@@ -280,8 +282,21 @@ impl Plan<'_> {
         let mut display = Display::new(recipe.training.epochs);
         let mut epochs_left = self.stop_after;
         let mut is_first = true;
+        let mut stopped_after = None;
         let best = train(&data, recipe, self.seed, &folder, self.resume, &device, |event| {
             display.show(&event);
+            match event {
+                Event::Step { epoch, step: 1, .. } => interrupt::epoch_runs(epoch),
+                Event::Step { .. } => (),
+                Event::Epoch { record, .. } => interrupt::epoch_runs(record.epoch + 1),
+            }
+            if let Event::Epoch { record, .. } = event
+                && interrupt::is_wanted()
+                && record.epoch < recipe.training.epochs
+            {
+                stopped_after = Some(record.epoch);
+                return ControlFlow::Break(());
+            }
             if let Event::Epoch { record, .. } = &event
                 && std::mem::take(&mut is_first)
             {
@@ -306,6 +321,15 @@ impl Plan<'_> {
             best.temperature,
             folder.path().display()
         );
+        if let Some(epoch) = stopped_after {
+            eprintln!(
+                "stopped: epoch {epoch} of {} is saved; go on with `affekt-trainer train --resume --out {}` and the \
+                 same --corpus",
+                recipe.training.epochs,
+                folder.path().display()
+            );
+            std::process::exit(interrupt::EXIT_STATUS);
+        }
         Ok(folder)
     }
 
