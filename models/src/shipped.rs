@@ -30,6 +30,13 @@ pub static SHIPPED_MODELS: &[ShippedModel] = &[
         licence: "MIT OR Apache-2.0",
         onnx: include_bytes!("../baseline.onnx"),
     },
+    #[cfg(feature = "song-model")]
+    ShippedModel {
+        key: "affekt-song",
+        title: "Affekt song",
+        licence: "CC BY-NC-SA 4.0: no commercial use",
+        onnx: include_bytes!("../affekt-song.onnx"),
+    },
 ];
 
 #[cfg(test)]

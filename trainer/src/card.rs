@@ -88,6 +88,11 @@ pub fn markdown(card: &Card, run: &RunRecord, recipe: &Recipe, best: &BestRecord
         .keys()
         .map(|corpus| format!(" --corpus {corpus}=FOLDER_OF_{corpus}"))
         .collect();
+    let file = card.name.to_lowercase().replace(' ', "-");
+    let identity = format!(
+        " --name \"{}\" --model-version {} --licence \"{}\"",
+        card.name, card.version, card.licence
+    );
     let test_speakers = run.speakers.speakers(Side::Test).join(", ");
     format!(
         "\
@@ -139,9 +144,9 @@ Windows of up to {window:.1} s.
 
 ```
 affekt-trainer train --recipe recipe.toml{arguments} --seed {seed} --threads {threads} --out RUN
-affekt-trainer export --run RUN --out affekt.onnx
-affekt-trainer evaluate --model affekt.onnx --run RUN{arguments}{others} --card affekt.md
-affekt-trainer export --run RUN --out affekt.onnx --evaluation affekt.json
+affekt-trainer export --run RUN{identity} --out {file}.onnx
+affekt-trainer evaluate --model {file}.onnx --run RUN{arguments}{others} --card {file}.md
+affekt-trainer export --run RUN{identity} --out {file}.onnx --evaluation {file}.json
 ```
 
 The same seed, number of threads and processor family give the same weights. `recipe.toml` is:

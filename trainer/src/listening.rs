@@ -21,8 +21,8 @@ const CORNER: (f64, f64) = (16.0, 44.0);
 /// Space above the cells for the legend.
 const HEAD: f64 = 40.0;
 
-/// Sixteen clips as SVG, the six probabilities stacked over each clip's time. Which clips: in turn from every corpus and
-/// emotion, by a number made from their names, right or wrong. Clips without windows are passed over.
+/// Sixteen clips as SVG, the six probabilities stacked over each clip's time. Which clips: in turn from every emotion and,
+/// within it, from every corpus, by a number made from their names, right or wrong. Clips without windows are passed over.
 pub fn picture(heard: &[Heard]) -> String {
     let mut groups: BTreeMap<(&str, &str), Vec<&Heard>> = BTreeMap::new();
     for clip in heard.iter().filter(|clip| !clip.windows.is_empty()) {
@@ -31,9 +31,16 @@ pub fn picture(heard: &[Heard]) -> String {
     for group in groups.values_mut() {
         group.sort_by_key(|clip| text_key(&clip.file));
     }
-    let longest = groups.values().map(Vec::len).max().unwrap_or(0);
-    let turns = (0..longest).flat_map(|turn| groups.values().filter_map(move |group| group.get(turn)));
-    let shown: Vec<&Heard> = turns.take(CLIPS).copied().collect();
+    let of_emotions = EMOTIONS.map(|emotion| {
+        let own = groups.iter().filter(|((name, _), _)| *name == emotion.name());
+        let mut corpora: Vec<&[&Heard]> = own.map(|(_, clips)| clips.as_slice()).collect();
+        // Another corpus begins for each emotion.
+        let count = corpora.len().max(1);
+        corpora.rotate_left(emotion.index() % count);
+        in_turn(&corpora)
+    });
+    let mut shown = in_turn(&of_emotions);
+    shown.truncate(CLIPS);
 
     let (width, height) = (
         COLUMNS as f64 * CELL.0,
@@ -62,6 +69,13 @@ pub fn picture(heard: &[Heard]) -> String {
         cell(&mut svg, clip, x + CORNER.0, y + CORNER.1);
     }
     svg + "</svg>"
+}
+
+/// The first of each list, then the second of each.
+fn in_turn<'a, L: AsRef<[&'a Heard]>>(lists: &[L]) -> Vec<&'a Heard> {
+    let longest = lists.iter().map(|list| list.as_ref().len()).max().unwrap_or(0);
+    let turns = (0..longest).flat_map(|turn| lists.iter().filter_map(move |list| list.as_ref().get(turn)));
+    turns.copied().collect()
 }
 
 /// One clip, the upper left corner of its panel at `x`, `y`.
