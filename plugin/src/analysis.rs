@@ -12,7 +12,7 @@ use affekt_models::automation::{Emission, Settings, Values};
 
 use crate::schedule::Schedule;
 use crate::worker::Worker;
-use crate::worker::link::{FrameMessage, Link};
+use crate::worker::link::Link;
 
 /// Most channels that are analysed.
 const MAX_CHANNELS: usize = 2;
@@ -204,7 +204,7 @@ impl Active {
         let before = *sent;
         let dropped_frames = &mut self.dropped_frames;
         self.extractor.push(piece, |frame| {
-            if link.send(FrameMessage::new(epoch, frame)) {
+            if link.send(epoch, frame) {
                 *sent += 1;
             } else {
                 *dropped_frames += 1;

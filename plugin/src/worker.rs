@@ -154,7 +154,7 @@ pub mod tests {
     use affekt_features::Frame;
 
     use super::engine::tests::contract;
-    use super::link::{FrameMessage, ModelState};
+    use super::link::ModelState;
     use super::*;
     use crate::model_choice::ModelChoice;
     use crate::singer::SingerSlot;
@@ -185,7 +185,7 @@ pub mod tests {
                 level_db: -20.0,
                 voiced: true,
             };
-            assert!(link.send(FrameMessage::new(0, frame)));
+            assert!(link.send(0, frame));
         }
     }
 

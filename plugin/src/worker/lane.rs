@@ -6,10 +6,11 @@ use std::sync::Weak;
 use std::time::Instant;
 
 use affekt_features::{Frame, WindowStream};
+use affekt_models::Input;
 use student::Student;
 
 use super::engine::Engine;
-use super::link::{FrameMessage, Link, ModelState, Outcome};
+use super::link::{FrameMessage, Link, ModelState, Outcome, SampleMessage};
 
 /// In real time, a window behind which more frames than these wait is left out: at a hop of 10 ms its result would be late
 /// already, and the time is better spent on the newest window. So an overload ends by itself.
@@ -28,6 +29,8 @@ pub struct Lane {
     epoch: Option<u64>,
     /// Index of the frame that comes next if none is lost.
     next_index: u64,
+    /// Samples that came for the frame that is next, or for a later one.
+    samples: Option<SampleMessage>,
     failing: bool,
 }
 
@@ -54,6 +57,7 @@ impl Lane {
         };
         if let Some(link) = link.upgrade() {
             link.set_model(state);
+            link.want_samples(engine.is_ok_and(|engine| engine.contract().input == Input::Waveform));
         }
         Self {
             link,
@@ -63,6 +67,7 @@ impl Lane {
             hop_frames,
             epoch: None,
             next_index: 0,
+            samples: None,
             failing: false,
         }
     }
@@ -78,6 +83,7 @@ impl Lane {
         let mut consumed = 0;
         while let Some(message) = link.next_frame() {
             consumed += 1;
+            self.find_samples(&link, &message);
             if let Some(engine) = engine.as_deref_mut()
                 && self.hear(&link, &message, engine)
             {
@@ -88,6 +94,17 @@ impl Lane {
             link.note_consumed(consumed);
         }
         consumed > 0
+    }
+
+    /// Takes the samples that came for the frame, and forgets those that came before. There are none if the model did not
+    /// take raw audio when the frame was sent.
+    fn find_samples(&mut self, link: &Link, message: &FrameMessage) {
+        while self.samples.is_none_or(|samples| samples.compare(message).is_lt()) {
+            self.samples = link.next_samples();
+            if self.samples.is_none() {
+                break;
+            }
+        }
     }
 
     /// Takes one frame in; whether the model ran.
@@ -102,7 +119,8 @@ impl Lane {
             self.epoch = Some(epoch);
             self.next_index = 0;
         }
-        let frame = message.frame();
+        let samples = self.samples.as_ref().filter(|samples| samples.compare(message).is_eq());
+        let frame = message.frame(samples.map_or(&[], SampleMessage::samples));
         // Frames that were lost on the way are filled in, so that windows keep ending at their positions.
         // No more of them than a window holds and the hop needs.
         let missing = frame.index.saturating_sub(self.next_index);
@@ -165,7 +183,7 @@ impl Lane {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use affekt_models::{Contract, Input};
+    use affekt_models::Contract;
 
     use super::*;
     use crate::model_choice::ModelChoice;
@@ -175,19 +193,15 @@ mod tests {
     const SURE: [f32; 6] = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
 
     fn send(link: &Link, epoch: u64, index: u64, voiced: bool) -> bool {
-        let bands_db = [-30.0; 64];
-        let end_sample = index * 160 + 512;
-        link.send(FrameMessage::new(
-            epoch,
-            Frame {
-                index,
-                end_sample,
-                bands_db: &bands_db,
-                samples: &[0.1; 160],
-                level_db: -20.0,
-                voiced,
-            },
-        ))
+        let frame = Frame {
+            index,
+            end_sample: index * 160 + 512,
+            bands_db: &[-30.0; 64],
+            samples: &[0.1; 160],
+            level_db: -20.0,
+            voiced,
+        };
+        link.send(epoch, frame)
     }
 
     fn setup(run: impl FnMut(&[f32]) -> Result<[f32; 6], String> + Send + 'static) -> (Arc<Link>, Engine, Lane) {
@@ -310,7 +324,7 @@ mod tests {
                 level_db: -20.0,
                 voiced: true,
             };
-            assert!(link.send(FrameMessage::new(0, frame)));
+            assert!(link.send(0, frame));
         }
         serve_all(&mut lane, &mut engine);
         let ends: Vec<u64> = drain(&link).iter().map(|outcome| outcome.end_sample).collect();

@@ -29,20 +29,14 @@ pub struct FrameMessage {
     voiced: bool,
     bands: usize,
     bands_db: [f32; MAX_MEL_BANDS],
-    samples_len: usize,
-    samples: [f32; MAX_WAVEFORM_HOP],
 }
 
 impl FrameMessage {
-    /// A frame of the time since reset number `epoch`. Bands beyond [`MAX_MEL_BANDS`] are cut off, and samples beyond
-    /// [`MAX_WAVEFORM_HOP`], which no model that takes raw audio has.
-    pub fn new(epoch: u64, frame: Frame<'_>) -> Self {
+    /// A frame of the time since reset number `epoch`. Bands beyond [`MAX_MEL_BANDS`] are cut off.
+    fn new(epoch: u64, frame: Frame<'_>) -> Self {
         let bands = frame.bands_db.len().min(MAX_MEL_BANDS);
         let mut bands_db = [0.0; MAX_MEL_BANDS];
         bands_db[..bands].copy_from_slice(&frame.bands_db[..bands]);
-        let samples_len = frame.samples.len().min(MAX_WAVEFORM_HOP);
-        let mut samples = [0.0; MAX_WAVEFORM_HOP];
-        samples[..samples_len].copy_from_slice(&frame.samples[..samples_len]);
         Self {
             epoch,
             index: frame.index,
@@ -51,8 +45,6 @@ impl FrameMessage {
             voiced: frame.voiced,
             bands,
             bands_db,
-            samples_len,
-            samples,
         }
     }
 
@@ -61,16 +53,51 @@ impl FrameMessage {
         self.epoch
     }
 
-    /// The frame.
-    pub fn frame(&self) -> Frame<'_> {
+    /// The frame, with the samples that came for it.
+    pub fn frame<'a>(&'a self, samples: &'a [f32]) -> Frame<'a> {
         Frame {
             index: self.index,
             end_sample: self.end_sample,
             bands_db: &self.bands_db[..self.bands],
-            samples: &self.samples[..self.samples_len],
+            samples,
             level_db: self.level_db,
             voiced: self.voiced,
         }
+    }
+}
+
+/// The newest samples of one frame, for models of raw audio. They have a queue of their own, so that the others do not pay
+/// for them: they are six times as large as a frame.
+#[derive(Clone, Copy)]
+pub struct SampleMessage {
+    epoch: u64,
+    index: u64,
+    count: usize,
+    samples: [f32; MAX_WAVEFORM_HOP],
+}
+
+impl SampleMessage {
+    /// Samples beyond [`MAX_WAVEFORM_HOP`], which no model of raw audio has, are cut off.
+    fn new(epoch: u64, frame: &Frame<'_>) -> Self {
+        let count = frame.samples.len().min(MAX_WAVEFORM_HOP);
+        let mut samples = [0.0; MAX_WAVEFORM_HOP];
+        samples[..count].copy_from_slice(&frame.samples[..count]);
+        Self {
+            epoch,
+            index: frame.index,
+            count,
+            samples,
+        }
+    }
+
+    /// Whether they came before the frame, or after it.
+    pub fn compare(&self, frame: &FrameMessage) -> std::cmp::Ordering {
+        (self.epoch, self.index).cmp(&(frame.epoch, frame.index))
+    }
+
+    /// The samples.
+    pub fn samples(&self) -> &[f32] {
+        &self.samples[..self.count]
     }
 }
 
@@ -109,6 +136,9 @@ pub enum ModelState {
 /// the locks are for the other threads, and for the audio thread while it waits in an offline render.
 pub struct Link {
     frames: ArrayQueue<FrameMessage>,
+    samples: ArrayQueue<SampleMessage>,
+    /// Whether the model takes raw audio; true also until one is known.
+    wants_samples: AtomicBool,
     outcomes: ArrayQueue<Outcome>,
     epoch: AtomicU64,
     /// Frames that the worker has dealt with, ever.
@@ -147,6 +177,8 @@ impl Link {
     pub fn new(singer: SingerSlot, choice: ModelChoice) -> Self {
         let link = Self {
             frames: ArrayQueue::new(FRAME_CAPACITY),
+            samples: ArrayQueue::new(FRAME_CAPACITY),
+            wants_samples: AtomicBool::new(true),
             outcomes: ArrayQueue::new(OUTCOME_CAPACITY),
             epoch: AtomicU64::new(0),
             consumed: AtomicU64::new(0),
@@ -248,9 +280,13 @@ impl Link {
         &self.recorder
     }
 
-    /// Audio thread: hands a frame over; `false` if the queue is full.
-    pub fn send(&self, message: FrameMessage) -> bool {
-        self.frames.push(message).is_ok()
+    /// Audio thread: hands a frame of the time since reset number `epoch` over; `false` if the queue is full.
+    pub fn send(&self, epoch: u64, frame: Frame<'_>) -> bool {
+        if self.wants_samples.load(Ordering::Acquire) {
+            // Before the frame, so that they are there when the worker takes it. Without room they are silence.
+            let _ = self.samples.push(SampleMessage::new(epoch, &frame));
+        }
+        self.frames.push(FrameMessage::new(epoch, frame)).is_ok()
     }
 
     /// Audio thread: the next result.
@@ -318,6 +354,16 @@ impl Link {
     /// Worker: the next frame.
     pub fn next_frame(&self) -> Option<FrameMessage> {
         self.frames.pop()
+    }
+
+    /// Worker: the next frame's samples, or those of a later frame.
+    pub fn next_samples(&self) -> Option<SampleMessage> {
+        self.samples.pop()
+    }
+
+    /// Worker: whether the model takes raw audio.
+    pub fn want_samples(&self, wanted: bool) {
+        self.wants_samples.store(wanted, Ordering::Release);
     }
 
     /// Worker: frames that wait.
@@ -397,28 +443,28 @@ mod tests {
 
     use super::*;
 
-    fn message(epoch: u64, bands: usize) -> FrameMessage {
+    fn send(link: &Link, epoch: u64, bands: usize) -> bool {
         let bands_db: Vec<f32> = (0..bands).map(|band| band as f32).collect();
-        FrameMessage::new(
-            epoch,
-            Frame {
-                index: 7,
-                end_sample: 99,
-                bands_db: &bands_db,
-                samples: &[0.25; 400],
-                level_db: -20.0,
-                voiced: true,
-            },
-        )
+        let frame = Frame {
+            index: 7,
+            end_sample: 99,
+            bands_db: &bands_db,
+            samples: &[0.25; 400],
+            level_db: -20.0,
+            voiced: true,
+        };
+        link.send(epoch, frame)
     }
 
     #[test]
     fn a_frame_arrives_as_it_was_sent() {
         let link = Link::new(SingerSlot::default(), ModelChoice::default());
-        assert!(link.send(message(3, 64)));
+        assert!(send(&link, 3, 64));
         let arrived = link.next_frame().unwrap();
         assert_eq!(arrived.epoch(), 3);
-        let frame = arrived.frame();
+        let samples = link.next_samples().unwrap();
+        assert!(samples.compare(&arrived).is_eq());
+        let frame = arrived.frame(samples.samples());
         assert_eq!(
             (frame.index, frame.end_sample, frame.level_db, frame.voiced),
             (7, 99, -20.0, true)
@@ -426,7 +472,10 @@ mod tests {
         assert_eq!(frame.bands_db.len(), 64);
         assert_eq!(frame.bands_db[63], 63.0);
         assert_eq!(frame.samples, [0.25; MAX_WAVEFORM_HOP]);
-        assert!(link.next_frame().is_none());
+        assert!(link.next_frame().is_none() && link.next_samples().is_none());
+        link.want_samples(false);
+        assert!(send(&link, 3, 64));
+        assert!(link.next_frame().is_some() && link.next_samples().is_none());
     }
 
     #[test]
@@ -444,16 +493,18 @@ mod tests {
 
     #[test]
     fn more_bands_than_fit_are_cut_off() {
-        assert_eq!(message(0, MAX_MEL_BANDS + 5).frame().bands_db.len(), MAX_MEL_BANDS);
+        let link = Link::new(SingerSlot::default(), ModelChoice::default());
+        assert!(send(&link, 0, MAX_MEL_BANDS + 5));
+        assert_eq!(link.next_frame().unwrap().frame(&[]).bands_db.len(), MAX_MEL_BANDS);
     }
 
     #[test]
     fn a_full_queue_refuses_frames_and_counts_lost_results() {
         let link = Link::new(SingerSlot::default(), ModelChoice::default());
         for _ in 0..FRAME_CAPACITY {
-            assert!(link.send(message(0, 1)));
+            assert!(send(&link, 0, 1));
         }
-        assert!(!link.send(message(0, 1)));
+        assert!(!send(&link, 0, 1));
         for end_sample in 0..OUTCOME_CAPACITY as u64 + 3 {
             link.deliver(Outcome {
                 epoch: 0,
