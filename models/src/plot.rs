@@ -35,9 +35,11 @@ const STRIPE_STRENGTH: f64 = 0.5;
 /// Smallest amplitude that fills the waveform's panel: silence stays a line.
 const SMALLEST_PEAK: f64 = 1e-3;
 
-const BACKGROUND: RGBColor = RGBColor(0x14, 0x17, 0x1B);
+/// Ground of the pictures.
+pub const BACKGROUND: RGBColor = RGBColor(0x14, 0x17, 0x1B);
 const PANEL: RGBColor = RGBColor(0x1D, 0x21, 0x27);
-const GRID: RGBColor = RGBColor(0x33, 0x39, 0x42);
+/// Lines of their scales.
+pub const GRID: RGBColor = RGBColor(0x33, 0x39, 0x42);
 const TEXT: RGBColor = RGBColor(0xD4, 0xD9, 0xDF);
 const WAVE: RGBColor = RGBColor(0xB9, 0xC4, 0xD0);
 
@@ -112,8 +114,7 @@ fn draw_shares<'a>(area: &Area<'a>, curve: &Curve, duration_s: f64) -> Drawn<'a>
         .build_cartesian_2d(0.0..duration_s, 0.0..1.0)?;
     let panel = chart.plotting_area().strip_coord_spec();
     panel.fill(&PANEL)?;
-    let (width, height) = panel.dim_in_pixel();
-    let row = |share: f64| ((1.0 - share) * f64::from(height)) as i32;
+    let (width, _) = panel.dim_in_pixel();
     let mut points = curve.points.iter().peekable();
     for x in 0..width {
         let time_s = (column_start_s(x, width, duration_s) + column_start_s(x + 1, width, duration_s)) / 2.0;
@@ -124,19 +125,7 @@ fn draw_shares<'a>(area: &Area<'a>, curve: &Curve, duration_s: f64) -> Drawn<'a>
         let Some((_, values)) = last.or(points.peek().copied()) else {
             break;
         };
-        let mut below = 0.0;
-        for emotion in EMOTIONS {
-            let above = (below + f64::from(values.emotions[emotion.index()])).min(1.0);
-            for y in row(above) + 1..row(below) {
-                let shade = if values.voiced {
-                    color(emotion).to_rgba()
-                } else {
-                    unvoiced(color(emotion), x as i32, y)
-                };
-                panel.draw_pixel((x as i32, y), &shade)?;
-            }
-            below = above;
-        }
+        draw_column(&panel, x as i32, values.emotions.map(f64::from), values.voiced)?;
     }
     chart
         .configure_mesh()
@@ -196,7 +185,8 @@ fn draw_affect<'a>(area: &Area<'a>, curve: &Curve, duration_s: f64) -> Drawn<'a>
     ))
 }
 
-fn register_font() -> Result<(), PlotError> {
+/// Makes the built-in font known to plotters.
+pub fn register_font() -> Result<(), PlotError> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     let registered = *REGISTERED.get_or_init(|| {
         plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT).is_ok()
@@ -350,8 +340,7 @@ fn draw_probabilities<'a>(area: &Area<'a>, timeline: &Timeline, duration_s: f64)
         .build_cartesian_2d(0.0..duration_s, 0.0..1.0)?;
     let panel = chart.plotting_area().strip_coord_spec();
     panel.fill(&PANEL)?;
-    let (width, height) = panel.dim_in_pixel();
-    let row = |share: f64| ((1.0 - share) * f64::from(height)) as i32;
+    let (width, _) = panel.dim_in_pixel();
     let mut points = timeline.points.windows(2).peekable();
     for x in 0..width {
         let time_s = (column_start_s(x, width, duration_s) + column_start_s(x + 1, width, duration_s)) / 2.0;
@@ -362,21 +351,11 @@ fn draw_probabilities<'a>(area: &Area<'a>, timeline: &Timeline, duration_s: f64)
             continue;
         }
         let share = ((time_s - before.time_s) / (after.time_s - before.time_s)).clamp(0.0, 1.0);
-        let mut below = 0.0;
-        for emotion in EMOTIONS {
+        let shares = EMOTIONS.map(|emotion| {
             let [from, to] = [before, after].map(|point| f64::from(point.prediction.probabilities[emotion.index()]));
-            let above = (below + from + (to - from) * share).min(1.0);
-            // One row of the panel between neighbours keeps them apart for every eye.
-            for y in row(above) + 1..row(below) {
-                let shade = if after.voiced {
-                    color(emotion).to_rgba()
-                } else {
-                    unvoiced(color(emotion), x as i32, y)
-                };
-                panel.draw_pixel((x as i32, y), &shade)?;
-            }
-            below = above;
-        }
+            from + (to - from) * share
+        });
+        draw_column(&panel, x as i32, shares, after.voiced)?;
     }
     chart
         .configure_mesh()
@@ -392,6 +371,27 @@ fn draw_probabilities<'a>(area: &Area<'a>, timeline: &Timeline, duration_s: f64)
         .label_style(text(18))
         .axis_desc_style(text(18))
         .draw()
+}
+
+/// One column of pixels: the six emotions' shares, stacked.
+fn draw_column<'a>(panel: &Area<'a>, x: i32, shares: [f64; 6], voiced: bool) -> Drawn<'a> {
+    let (_, height) = panel.dim_in_pixel();
+    let row = |share: f64| ((1.0 - share) * f64::from(height)) as i32;
+    let mut below = 0.0;
+    for (emotion, share) in EMOTIONS.into_iter().zip(shares) {
+        let above = (below + share).min(1.0);
+        // One row of the panel between neighbours keeps them apart for every eye.
+        for y in row(above) + 1..row(below) {
+            let shade = if voiced {
+                color(emotion).to_rgba()
+            } else {
+                unvoiced(color(emotion), x, y)
+            };
+            panel.draw_pixel((x, y), &shade)?;
+        }
+        below = above;
+    }
+    Ok(())
 }
 
 /// Where a column of pixels begins, in seconds.
@@ -410,7 +410,8 @@ fn unvoiced(color: RGBColor, x: i32, y: i32) -> RGBAColor {
     color.mix(if stripe { STRIPE_STRENGTH } else { UNVOICED_STRENGTH })
 }
 
-fn text<'a>(size: u32) -> TextStyle<'a> {
+/// Their lettering, of this height in pixels; after [`register_font`].
+pub fn text<'a>(size: u32) -> TextStyle<'a> {
     (FONT, size).into_font().color(&TEXT)
 }
 

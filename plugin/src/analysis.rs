@@ -268,6 +268,16 @@ mod tests {
         analysis.process(channels, true, |_, _| ());
     }
 
+    /// Plays mono `sound` in blocks, and checks that it ends with the `expected` emotions.
+    fn ends_with(analysis: &mut Analysis, sound: &[f32], block: usize, expected: &Values) {
+        sound.chunks(block).for_each(|block| hear(analysis, &[block]));
+        let reading = analysis.reading();
+        assert_eq!((reading.late, reading.dropped), (0, 0));
+        for (value, expected) in reading.values.emotions.iter().zip(expected.emotions) {
+            assert!((value - expected).abs() < 1e-3, "blocks of {block}: {reading:?}");
+        }
+    }
+
     /// Plays mono `sound` in blocks whose sizes come from `blocks`, over and over.
     fn play(analysis: &mut Analysis, sound: &[f32], rate_hz: f64, blocks: &[usize]) -> Run {
         let hundredth = (rate_hz / 100.0) as usize;
@@ -536,13 +546,7 @@ mod tests {
         let worker = Worker::of_process().unwrap();
         let spec = &shipped_contract().unwrap().features;
         for block in [37, 1_024, 8_192] {
-            let mut analysis = analysis(&worker, spec, rate_hz, true);
-            sound.chunks(block).for_each(|block| hear(&mut analysis, &[block]));
-            let reading = analysis.reading();
-            assert_eq!((reading.late, reading.dropped), (0, 0));
-            for (value, expected) in reading.values.emotions.iter().zip(expected.emotions) {
-                assert!((value - expected).abs() < 1e-3, "blocks of {block}: {reading:?}");
-            }
+            ends_with(&mut analysis(&worker, spec, rate_hz, true), &sound, block, &expected);
         }
     }
 
@@ -560,13 +564,12 @@ mod tests {
         assert!(expected.emotions.iter().any(|value| *value > 0.2), "{expected:?}");
         let worker = Arc::new(Worker::start(move || Engine::from_file(&file)).unwrap());
         for block in [64, 1_000] {
-            let mut analysis = analysis(&worker, &contract().features, rate_hz, true);
-            sound.chunks(block).for_each(|block| hear(&mut analysis, &[block]));
-            let reading = analysis.reading();
-            assert_eq!((reading.late, reading.dropped), (0, 0));
-            for (value, expected) in reading.values.emotions.iter().zip(expected.emotions) {
-                assert!((value - expected).abs() < 1e-3, "blocks of {block}: {reading:?}");
-            }
+            ends_with(
+                &mut analysis(&worker, &contract().features, rate_hz, true),
+                &sound,
+                block,
+                &expected,
+            );
         }
     }
 

@@ -83,6 +83,10 @@ pub fn markdown(card: &Card, run: &RunRecord, recipe: &Recipe, best: &BestRecord
         .iter()
         .map(|corpus| format!(" --corpus {0}=FOLDER_OF_{0}", corpus.name))
         .collect();
+    let from = match run.origin {
+        Some(_) => " --from RUN_BEFORE",
+        None => "",
+    };
     let others: String = figures
         .elsewhere
         .keys()
@@ -143,13 +147,13 @@ Windows of up to {window:.1} s.
 ## Making it again
 
 ```
-affekt-trainer train --recipe recipe.toml{arguments} --seed {seed} --threads {threads} --out RUN
+affekt-trainer train --recipe recipe.toml{from}{arguments} --seed {seed} --threads {threads} --out RUN
 affekt-trainer export --run RUN{identity} --out {file}.onnx
 affekt-trainer evaluate --model {file}.onnx --run RUN{arguments}{others} --card {file}.md
 affekt-trainer export --run RUN{identity} --out {file}.onnx --evaluation {file}.json
 ```
 
-The same seed, number of threads and processor family give the same weights. `recipe.toml` is:
+The same seed, number of threads and processor family give the same weights{same_origin}. `recipe.toml` is:
 
 ```toml
 {recipe}```
@@ -196,6 +200,13 @@ The same seed, number of threads and processor family give the same weights. `re
         layers = layers(network),
         window = recipe.window.frames as f64 * run.features.hop as f64
             / f64::from(run.features.sample_rate_hz),
+        same_origin = match &run.origin {
+            Some(origin) => format!(
+                ", from the same weights: RUN_BEFORE is the run of another model, whose weights ({}) it began with",
+                origin.weights
+            ),
+            None => String::new(),
+        },
         seed = run.seed,
         threads = run.threads,
         languages = languages(run),
@@ -389,7 +400,11 @@ fn row(name: &str, evaluation: &Evaluation) -> String {
 }
 
 fn corpora(run: &RunRecord) -> impl Iterator<Item = &'static Corpus> {
-    run.corpora.iter().filter_map(|record| Corpus::named(&record.name))
+    let own = run.corpora.iter().map(|record| record.name.as_str());
+    let is_own = |name: &&String| run.corpora.iter().all(|record| record.name != **name);
+    let before = run.origin.iter().flat_map(|origin| &origin.corpora);
+    own.chain(before.filter(is_own).map(String::as_str))
+        .filter_map(Corpus::named)
 }
 
 fn source(corpus: &Corpus) -> String {

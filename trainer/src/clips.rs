@@ -50,6 +50,12 @@ pub fn add_totals(totals: &mut SessionTotals, other: &SessionTotals) {
     }
 }
 
+/// Mean of each band over the frames of `totals`, in dB; 0 without frames.
+pub fn mean_db(totals: &SessionTotals) -> Vec<f32> {
+    let frames = totals.frames.max(1) as f64;
+    totals.sum_db.iter().map(|sum| (sum / frames) as f32).collect()
+}
+
 /// Sum over no frames.
 pub fn no_totals(spec: &FeatureSpec) -> SessionTotals {
     SessionTotals {

@@ -6,7 +6,7 @@ use affekt_features::{FeatureError, FeatureSpec};
 use rayon::prelude::*;
 
 use crate::cache::Cache;
-use crate::clips::{ClipFrames, Dropped, add_totals, load, no_totals};
+use crate::clips::{ClipFrames, Dropped, add_totals, load, mean_db, no_totals};
 use crate::copies::copies;
 use crate::corpora::Clip;
 use crate::distillation::{Teacher, TeacherError};
@@ -207,8 +207,7 @@ fn prior_db(clips: &[ClipFrames], spec: &FeatureSpec) -> Vec<f32> {
     for clip in clips {
         add_totals(&mut totals, &clip.totals);
     }
-    let frames = totals.frames.max(1) as f64;
-    totals.sum_db.iter().map(|sum| (sum / frames) as f32).collect()
+    mean_db(&totals)
 }
 
 /// The scaler of the windows that the first epoch draws.

@@ -1,6 +1,6 @@
 //! Learning from another model: what it says of each clip, beside the labels.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use affekt_features::{FeatureSpec, SessionSpec, SessionTotals};
@@ -9,12 +9,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, CacheError};
-use crate::clips::{ClipFrames, add_totals, no_totals};
+use crate::clips::{ClipFrames, no_totals};
 use crate::evaluation::{EvaluationError, hear};
 use crate::front_end::{originals, part};
 use crate::model_file;
 use crate::network::CLASSES;
-use crate::samples::{SessionKey, session_of};
+use crate::samples::{session_of, session_totals};
 use crate::seed::{bytes_key, text_key};
 
 /// The recipe's teacher (Hinton, Vinyals and Dean, 2015).
@@ -132,13 +132,7 @@ impl Teacher {
         on_clip: impl Fn() + Sync,
     ) -> Result<Vec<Option<[f32; CLASSES]>>, TeacherError> {
         let originals = originals(clips);
-        let mut sessions: BTreeMap<SessionKey<'_>, SessionTotals> = BTreeMap::new();
-        for clip in &originals {
-            let totals = sessions
-                .entry(session_of(clip))
-                .or_insert_with(|| no_totals(&self.spec));
-            add_totals(totals, &clip.totals);
-        }
+        let sessions = session_totals(&originals, &self.spec);
         let said: Vec<Vec<(u64, _)>> = originals
             .par_chunks(part(originals.len(), self.onnx.len()))
             .map(|part| {

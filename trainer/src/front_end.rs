@@ -3,7 +3,7 @@
 
 mod embeddings;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use affekt_features::{FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, Session, SessionTotals};
@@ -14,11 +14,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, CacheError};
-use crate::clips::{ClipFrames, Unreadable, add_totals, no_totals, samples};
+use crate::clips::{ClipFrames, Unreadable, samples};
 use crate::model_file;
 use crate::recipe::{Recipe, WindowRecipe};
 use crate::run_folder::RunRecord;
-use crate::samples::{SessionKey, session_of};
+use crate::samples::{session_of, session_totals};
 use crate::seed::{bytes_key, text_key};
 
 /// Most bytes of model files that are loaded at once, one per thread; a loaded model takes several times its file.
@@ -229,13 +229,7 @@ impl FrontEndFile {
         on_clip: impl Fn() + Sync,
     ) -> Result<Embeddings, FrontEndError> {
         let clips = originals(clips.iter().copied());
-        let mut sessions: BTreeMap<SessionKey<'_>, SessionTotals> = BTreeMap::new();
-        for clip in &clips {
-            let totals = sessions
-                .entry(session_of(clip))
-                .or_insert_with(|| no_totals(&self.spec));
-            add_totals(totals, &clip.totals);
-        }
+        let sessions = session_totals(&clips, &self.spec);
         let parts: Vec<Vec<(u64, Vec<Piece>)>> = clips
             .par_chunks(part(clips.len(), self.onnx.len()))
             .map(|part| {

@@ -4,13 +4,13 @@
 use std::f32::consts::TAU;
 
 use affekt_features::recording::Recording;
-use affekt_features::{Extractor, FeatureError, FeatureSpec};
+use affekt_features::{FeatureError, FeatureSpec};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::clips::{ClipFrames, content_key, frames};
+use crate::clips::{ClipFrames, Extractors, content_key};
 use crate::corpora::Clip;
 use crate::seed::{Purpose, stream};
 
@@ -105,11 +105,11 @@ impl Kind {
 
 /// `count` sounds, all kinds in turn, as the network's front end hears them. The same for the same seed.
 pub fn sounds(count: usize, spec: &FeatureSpec, seed: u64) -> Result<Vec<ClipFrames>, FeatureError> {
+    let extractors = Extractors::default();
     let one = |place: usize| {
         let kind = KINDS[place % KINDS.len()];
         let recording = kind.recording(&mut stream(seed, Purpose::NonVoice, place as u64, 0));
-        let mut extractor = Extractor::new(spec, f64::from(RATE_HZ))?;
-        let (bands_db, voiced, totals) = frames(&mut extractor, spec, &recording);
+        let (bands_db, voiced, totals) = extractors.frames(spec, &recording)?;
         Ok(ClipFrames {
             clip: Clip {
                 path: format!("{} {}", kind.name(), place / KINDS.len()).into(),

@@ -2,12 +2,15 @@
 
 pub mod picture;
 
+use std::sync::Arc;
+
 use affekt_features::recording::Recording;
 use affekt_features::{FeatureError, FeatureSpec};
 use affekt_models::Emotion;
+use rand::Rng;
 
-use crate::augmentation::{AugmentationRecipe, Variation};
-use crate::clips::{Analysis, ClipFrames, Extractors};
+use crate::augmentation::{AugmentationRecipe, Texture, Variation};
+use crate::clips::{Analysis, ClipFrames, Extractors, mean_db};
 use crate::corpora::Clip;
 use crate::recipe::Recipe;
 use crate::seed::{Purpose, stream};
@@ -76,12 +79,19 @@ pub fn previews(
         });
     }
     let clip = frames_of(analysis);
+    let texture = Arc::new(Texture::new(spec, &mut stream(seed, Purpose::Texture, 0, 0))?);
     for (number, (name, own)) in mel_recipes(&recipe.augmentation).into_iter().enumerate() {
         all.push(Preview {
             name: format!("mel-{}", name.replace(' ', "-")),
             title: format!("{name} (mel bands)"),
             waveform: None,
-            bands_db: vary(&clip, &own, spec, seed, number as u64),
+            bands_db: vary(
+                &clip,
+                &own,
+                spec,
+                &texture,
+                &mut stream(seed, Purpose::Variation, u64::MAX, number as u64),
+            ),
         });
     }
     Ok(all)
@@ -221,11 +231,14 @@ fn frames_of((bands_db, voiced, totals): Analysis) -> ClipFrames {
     }
 }
 
-fn vary(clip: &ClipFrames, recipe: &AugmentationRecipe, spec: &FeatureSpec, seed: u64, number: u64) -> Vec<f32> {
-    let voiced = clip.totals.frames.max(1) as f64;
-    let voice_db: Vec<f32> = clip.totals.sum_db.iter().map(|sum| (sum / voiced) as f32).collect();
-    let mut random = stream(seed, Purpose::Variation, u64::MAX, number);
-    let variation = Variation::draw(recipe, spec, &voice_db, &mut random);
+fn vary(
+    clip: &ClipFrames,
+    recipe: &AugmentationRecipe,
+    spec: &FeatureSpec,
+    texture: &Arc<Texture>,
+    random: &mut impl Rng,
+) -> Vec<f32> {
+    let variation = Variation::draw(recipe, spec, &mean_db(&clip.totals), texture, random);
     let rows = variation.bands_db(clip, clip.frames());
     let frames = ((clip.frames() as f64 / variation.pace) as usize).max(1);
     let mut finished = vec![0.0; frames * spec.mel_bands];

@@ -4,6 +4,7 @@
 //! recipe.toml   the recipe
 //! run.json      corpora, speakers of each side, seed, front end, versions
 //! log.jsonl     one line per epoch
+//! origin.bpk    weights that the training began with, if they come from another run
 //! best/         weights of the best epoch, best.json with its figures and the temperature
 //! checkpoint/   weights, their average, optimizer and progress after the last epoch, to resume from
 //! ```
@@ -25,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::recipe::{Recipe, RecipeError};
 use crate::scaler::StandardScaler;
+use crate::seed::bytes_key;
 use crate::split::SpeakerSplit;
 
 const RECIPE: &str = "recipe.toml";
@@ -32,6 +34,7 @@ const RUN: &str = "run.json";
 const LOG: &str = "log.jsonl";
 const BEST: &str = "best";
 const CHECKPOINT: &str = "checkpoint";
+const ORIGIN: &str = "origin.bpk";
 const FIGURES: &str = "best.json";
 const PROGRESS: &str = "progress.json";
 const WEIGHTS: &str = "weights.bpk";
@@ -59,6 +62,9 @@ pub struct RunRecord {
     /// Contents of the clips that train and validate, by [`crate::clips::ClipFrames::content`], in hexadecimal.
     #[serde(default)]
     pub heard: Vec<String>,
+    /// Where the first weights come from, if they are not random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<OriginRecord>,
     /// Tells the front end's file from others, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front_end: Option<String>,
@@ -69,6 +75,26 @@ pub struct RunRecord {
     pub features: FeatureSpec,
     /// The scaler of the training speakers.
     pub scaler: StandardScaler,
+}
+
+impl RunRecord {
+    /// Contents of all clips that the weights were trained with or chosen by, here and in the run that they come from.
+    pub fn all_heard(&self) -> impl Iterator<Item = &str> {
+        let before = self.origin.iter().flat_map(|origin| &origin.heard);
+        self.heard.iter().chain(before).map(String::as_str)
+    }
+}
+
+/// The run whose best weights another one begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OriginRecord {
+    /// Tells its weights from others.
+    pub weights: String,
+    /// Its corpora, and those of the run that it began with itself.
+    pub corpora: Vec<String>,
+    /// What it has heard, likewise.
+    pub heard: Vec<String>,
 }
 
 /// A corpus's part in a run.
@@ -170,6 +196,9 @@ pub enum RunError {
         "{0} was started with other corpora, another trainer or other settings ({1}): resume it with the same, or start a new run"
     )]
     Different(PathBuf, &'static str),
+    /// Weights of another network.
+    #[error("{0} holds another network: take the `[network]` and the `[front_end]` of its recipe.toml")]
+    Network(PathBuf),
     /// The recipe in the folder is not valid.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
@@ -182,8 +211,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Starts a run in a folder that holds none; makes the folder.
-    pub fn create(folder: &Path, recipe: &Recipe, run: &RunRecord) -> Result<Self, RunError> {
+    /// Starts a run in a folder that holds none; makes the folder. `origin`: the run whose best weights it begins with.
+    pub fn create(folder: &Path, recipe: &Recipe, run: &RunRecord, origin: Option<&Self>) -> Result<Self, RunError> {
         let this = Self { folder: folder.into() };
         if this.folder.join(RUN).exists() {
             return Err(RunError::Exists(folder.into()));
@@ -191,6 +220,11 @@ impl RunFolder {
         fs::create_dir_all(folder).map_err(|reason| written(folder, reason))?;
         let path = this.folder.join(RECIPE);
         write_text(&path, &recipe.to_toml()?)?;
+        if let Some(origin) = origin {
+            let path = this.folder.join(ORIGIN);
+            fs::copy(origin.current(BEST)?.join(WEIGHTS), &path).map_err(|reason| written(&path, reason))?;
+        }
+        // Last: it makes the folder a run.
         write_json(&this.folder.join(RUN), run)?;
         Ok(this)
     }
@@ -232,6 +266,9 @@ impl RunFolder {
         }
         if before.front_end != run.front_end || before.teacher != run.teacher {
             return differs("the front end or the teacher differs");
+        }
+        if before.origin != run.origin {
+            return differs("the run that it began with differs");
         }
         if before.features != run.features || before.scaler != run.scaler {
             return differs("the features differ");
@@ -290,6 +327,36 @@ impl RunFolder {
         let folder = self.current(BEST)?;
         let network = self.load_weights(&folder.join(WEIGHTS), device)?;
         Ok((network, read_json(&folder.join(FIGURES))?))
+    }
+
+    /// What a run that begins with the best weights of this one has to say of it.
+    ///
+    /// # Errors
+    /// Also if `recipe` is that of another network.
+    pub fn as_origin(&self, recipe: &Recipe) -> Result<OriginRecord, RunError> {
+        let (run, own) = (self.run()?, self.recipe()?);
+        if own.network != recipe.network || own.front_end != recipe.front_end {
+            return Err(RunError::Network(self.folder.clone()));
+        }
+        let path = self.current(BEST)?.join(WEIGHTS);
+        let weights = fs::read(&path).map_err(|reason| read(&path, reason))?;
+        let mut corpora: Vec<String> = run.corpora.iter().map(|corpus| corpus.name.clone()).collect();
+        corpora.extend(run.origin.iter().flat_map(|origin| origin.corpora.iter().cloned()));
+        corpora.sort_unstable();
+        corpora.dedup();
+        Ok(OriginRecord {
+            weights: format!("{:016x}", bytes_key(&weights)),
+            corpora,
+            heard: run.all_heard().map(String::from).collect(),
+        })
+    }
+
+    /// The network to begin with, on `device`; `None` if its weights shall be random.
+    pub fn load_origin(&self, device: &Device) -> Result<Option<Network>, RunError> {
+        match self.run()?.origin {
+            Some(_) => self.load_weights(&self.folder.join(ORIGIN), device).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Figures of the best network so far.

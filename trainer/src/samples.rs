@@ -1,6 +1,7 @@
 //! From clips to network inputs: which frames, after which session.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use affekt_features::{Dct, FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, Session, SessionTotals};
 use affekt_models::Emotion;
@@ -9,8 +10,8 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand_distr::{Beta, Distribution};
 use rayon::prelude::*;
 
-use crate::augmentation::{AugmentationRecipe, Variation};
-use crate::clips::{ClipFrames, add_totals, no_totals};
+use crate::augmentation::{AugmentationRecipe, Texture, Variation, Voicing};
+use crate::clips::{ClipFrames, add_totals, mean_db, no_totals};
 use crate::front_end::Embeddings;
 use crate::network::CLASSES;
 use crate::recipe::{Architecture, Balance, NetworkRecipe, Recipe, SamplingRecipe, WindowRecipe};
@@ -57,8 +58,13 @@ pub struct Sampler<'a> {
     /// Places of the altered copies of each voice, by its place.
     copies: BTreeMap<usize, Vec<usize>>,
     sessions: BTreeMap<SessionKey<'a>, Speaker>,
+    texture: Arc<Texture>,
+    voicing: Voicing,
     seed: u64,
 }
+
+/// Most clips of a session that noise and rooms are worked out for.
+const SESSION_EXAMPLES: usize = 2;
 
 /// A speaker's clips in one corpus: speech and song of the same people are different recordings.
 struct Speaker {
@@ -68,7 +74,10 @@ struct Speaker {
 }
 
 impl<'a> Sampler<'a> {
-    /// For `clips`; their places in it name them.
+    /// For `clips`, which were analysed with `spec`; their places in it name them.
+    ///
+    /// # Panics
+    /// If nothing can be analysed with `spec`.
     pub fn new(clips: &'a [ClipFrames], spec: &'a FeatureSpec, recipe: &'a Recipe, seed: u64) -> Self {
         let (voices, others): (Vec<usize>, Vec<usize>) =
             (0..clips.len()).partition(|&place| clips[place].clip.emotion.is_some());
@@ -92,15 +101,18 @@ impl<'a> Sampler<'a> {
             let mut totals = no_totals(spec);
             own.iter()
                 .for_each(|&clip| add_totals(&mut totals, &clips[clip].totals));
-            let frames = totals.frames.max(1) as f64;
             Speaker {
                 clips: own,
-                voice_db: totals.sum_db.iter().map(|sum| (sum / frames) as f32).collect(),
+                voice_db: mean_db(&totals),
             }
         };
+        let mut random = stream(seed, Purpose::Texture, 0, 0);
+        let texture = Texture::new(spec, &mut random).expect("the clips were analysed with it");
         Self {
             clips,
             spec,
+            texture: Arc::new(texture),
+            voicing: Voicing::new(spec),
             window: &recipe.window,
             recipe: &recipe.sampling,
             augmentation: &recipe.augmentation,
@@ -207,16 +219,16 @@ impl<'a> Sampler<'a> {
         }
         let own = &self.clips[clip];
         let voice_db = &self.sessions[&session_of(&self.clips[singer])].voice_db;
-        let variation = Variation::draw(self.augmentation, self.spec, voice_db, &mut random);
-        let mut session = before;
-        if let Some(example) = heard.choose(&mut random) {
-            session.sum_db = variation.session(&session, &self.clips[*example]);
-        }
+        let variation = Variation::draw(self.augmentation, self.spec, voice_db, &self.texture, &mut random);
+        let examples = heard.choose_multiple(&mut random, SESSION_EXAMPLES);
+        let examples: Vec<&ClipFrames> = examples.map(|&place| &self.clips[place]).collect();
+        let mut session = variation.session(&before, &examples, &self.voicing);
         let rows = variation.bands_db(own, end);
+        let voiced = self.voicing.of(&rows);
         for (row, _) in rows
             .chunks_exact(self.spec.mel_bands)
-            .zip(&own.voiced)
-            .filter(|(_, voiced)| **voiced)
+            .zip(voiced)
+            .filter(|(_, voiced)| *voiced)
         {
             observe(&mut session, row);
         }
@@ -271,6 +283,16 @@ impl<'a> Sampler<'a> {
         }
         (totals, heard)
     }
+}
+
+/// What each session has heard when all of its clips have been played.
+pub fn session_totals<'a>(clips: &[&'a ClipFrames], spec: &FeatureSpec) -> BTreeMap<SessionKey<'a>, SessionTotals> {
+    let mut sessions = BTreeMap::new();
+    for clip in clips {
+        let totals = sessions.entry(session_of(clip)).or_insert_with(|| no_totals(spec));
+        add_totals(totals, &clip.totals);
+    }
+    sessions
 }
 
 /// Names a session: corpus, speaker, number of the altered copy.

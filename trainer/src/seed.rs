@@ -30,6 +30,8 @@ pub enum Purpose {
     Tuning = 11,
     /// Sounds that are no voice.
     NonVoice = 12,
+    /// How noise scatters.
+    Texture = 13,
     /// Rooms and noise that a model is measured under.
     Condition = 20,
     /// What the altered copies of a session have in common.

@@ -158,6 +158,17 @@ impl SpeakerSplit {
         Self { sides }
     }
 
+    /// The same, but whoever `before` knows keeps the side of there: weights that come from there have heard them.
+    #[must_use]
+    pub fn keeping(mut self, before: &Self) -> Self {
+        for (speaker, side) in &mut self.sides {
+            if let Some(kept) = before.side(speaker) {
+                *side = kept;
+            }
+        }
+        self
+    }
+
     /// The speaker's side, if the split knows the speaker.
     pub fn side(&self, speaker: &str) -> Option<Side> {
         self.sides.get(speaker).copied()
@@ -244,6 +255,23 @@ mod tests {
         crema
             .chain((3..=10).map(|speaker| format!("emo-db/{speaker:02}")))
             .collect()
+    }
+
+    #[test]
+    fn who_was_heard_before_keeps_the_side() {
+        let (before, other) = (draw(7), draw(8));
+        assert_ne!(before, other);
+        assert_eq!(other.clone().keeping(&before), before);
+        let names = speakers();
+        let some = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| name.starts_with("emo-db"));
+        let some = SpeakerSplit::fold(some, &RECIPE, 7, 1).unwrap();
+        let mixed = other.clone().keeping(&some);
+        for name in &names {
+            assert_eq!(mixed.side(name), some.side(name).or(other.side(name)), "{name}");
+        }
     }
 
     fn draw(seed: u64) -> SpeakerSplit {

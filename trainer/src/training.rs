@@ -72,7 +72,10 @@ pub fn train(
     let device = device.clone().autodiff();
     let front_end = data.front_end(recipe)?;
     let mut optimizer = optimizer(&recipe.training);
-    let mut network = Network::new(&recipe.network, front_end.width(), seed, &device);
+    let mut network = match folder.load_origin(&device)? {
+        Some(network) => network,
+        None => Network::new(&recipe.network, front_end.width(), seed, &device),
+    };
     let mut average = (recipe.training.average_decay > 0.0).then(|| network.valid());
     let mut progress = Progress {
         epochs: 0,

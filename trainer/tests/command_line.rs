@@ -536,9 +536,17 @@ fn cross_validation_tests_everybody_once_and_goes_on_where_it_was_stopped() {
     assert!(figures["uar"].as_f64().unwrap() > 0.5, "{figures}");
     let interval = figures["intervals"]["uar"].as_array().unwrap();
     assert!(interval[0].as_f64() <= figures["uar"].as_f64() && figures["uar"].as_f64() <= interval[1].as_f64());
-    // All is done: the same figures, at once.
+    // All is done: the same figures, at once, also if the recipe does not say how to divide.
     let again = json(&succeed(&all));
     assert_eq!(again, figures);
+    let cold = json(&succeed(
+        &[&all[..], &["--protocol", "folds", "--session", "cold"]].concat(),
+    ));
+    assert_eq!(
+        (cold["session"].as_str(), cold["clips"].as_u64()),
+        (Some("cold"), Some(108))
+    );
+    assert_ne!(cold["ece"], figures["ece"]);
 
     std::fs::write(place.path("recipe.toml"), crnn_recipe("corpora")).unwrap();
     let alone = fail(&[
@@ -564,6 +572,52 @@ fn cross_validation_tests_everybody_once_and_goes_on_where_it_was_stopped() {
         "4",
     ]);
     assert!(none.contains("no fold 4") && none.contains("makes 3"), "{none}");
+}
+
+#[test]
+fn a_run_begins_with_the_weights_of_another() {
+    let place = Place::new();
+    place.train("before", &[]);
+    let before = place.text("before");
+    let record = |run: &str| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(place.path(run).join("run.json")).unwrap()).unwrap()
+    };
+    // Another seed would divide the speakers otherwise.
+    let further = ["--from", &before, "--seed", "9", "--epochs", "3"];
+    place.train("run", &[&further[..], &["--stop-after", "1"]].concat());
+    let first = lines(&place.path("run/log.jsonl"))[0]["validation_uar"]
+        .as_f64()
+        .unwrap();
+    assert!(first > 0.9, "{first} after one epoch");
+    assert_eq!(record("run")["speakers"], record("before")["speakers"]);
+    let origin = &record("run")["origin"];
+    assert_eq!(origin["corpora"], serde_json::json!(["emo-db"]));
+    assert_eq!(origin["heard"], record("before")["heard"]);
+    // It knows where it came from by itself.
+    place.train("run", &["--resume"]);
+    assert_eq!(lines(&place.path("run/log.jsonl")).len(), 3);
+    place.train("again", &further);
+    let losses = |run: &str| -> Vec<Value> {
+        let log = lines(&place.path(&format!("{run}/log.jsonl")));
+        log.iter().map(|epoch| epoch["validation_loss"].clone()).collect()
+    };
+    assert_eq!(losses("run"), losses("again"));
+
+    let (corpus, out) = (place.corpus(), place.text("other"));
+    let recipe = place.path("recipe.toml");
+    std::fs::write(&recipe, crnn_recipe("folds")).unwrap();
+    let other = fail(&[
+        "train",
+        "--corpus",
+        &corpus,
+        "--recipe",
+        &place.text("recipe.toml"),
+        "--out",
+        &out,
+        "--from",
+        &before,
+    ]);
+    assert!(other.contains("holds another network"), "{other}");
 }
 
 #[test]

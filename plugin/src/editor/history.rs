@@ -331,16 +331,7 @@ fn note(page: &Page<'_>, area: Rect, saved: &Saved) {
         Saved::Done(path) => (format!("Saved as {}", path.display()), page.theme.text),
         Saved::Failed(reason) => (reason.clone(), page.theme.bad),
     };
-    page.dot(area.min.x + 5.0, area.min.y + 8.0, 4.0, color);
-    page.paragraph(
-        &text,
-        area.min.x + 20.0,
-        area.min.y,
-        area.width() - 20.0,
-        2,
-        words(type_size::SMALL),
-        page.theme.text,
-    );
+    page.notice(&text, area, color);
 }
 
 #[cfg(test)]

@@ -230,16 +230,7 @@ fn note(page: &Page<'_>, area: Rect, dialog: &Dialog, facts: &Facts<'_>) {
         ),
         (.., ModelState::Failed(reason)) => (reason.clone(), theme.bad),
     };
-    page.dot(area.min.x + 5.0, area.min.y + 8.0, 4.0, color);
-    page.paragraph(
-        &text,
-        area.min.x + 20.0,
-        area.min.y,
-        area.width() - 20.0,
-        2,
-        words(type_size::SMALL),
-        theme.text,
-    );
+    page.notice(&text, area, color);
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use egui::{
 };
 
 use super::size::SMALLEST;
-use super::theme::{Theme, space, type_size};
+use super::theme::{Theme, space, type_size, words};
 
 /// Width of an explanation, in units.
 const TIP: f32 = 300.0;
@@ -139,6 +139,20 @@ impl<'a> Page<'a> {
             self.tip(self.sense(rect, text, Sense::hover()), text);
         }
         rect
+    }
+
+    /// A sentence about how something went, of two rows at most, beside a dot in the colour of its outcome.
+    pub fn notice(&self, text: &str, area: Rect, color: Color32) {
+        self.dot(area.min.x + 5.0, area.min.y + 8.0, 4.0, color);
+        self.paragraph(
+            text,
+            area.min.x + 20.0,
+            area.min.y,
+            area.width() - 20.0,
+            2,
+            words(type_size::SMALL),
+            self.theme.text,
+        );
     }
 
     fn set(&self, text: &str, font: FontId, color: Color32, width: f32, rows: usize) -> Arc<Galley> {

@@ -8,18 +8,18 @@ use affekt_trainer::clips::load;
 use affekt_trainer::corpora::Clip;
 use affekt_trainer::evaluation::{Evaluation, Heard, Listening, SessionState, listen};
 use affekt_trainer::export::of_run;
-use affekt_trainer::recipe::{Labels, Recipe};
+use affekt_trainer::recipe::{Labels, Protocol, Recipe};
 use affekt_trainer::run_folder::RunFolder;
 use affekt_trainer::split::{Side, SpeakerSplit};
 use burn::tensor::Device;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use color_eyre::eyre::{WrapErr, bail, ensure};
 
 use super::corpora::{Corpora, report};
-use super::evaluate::{By, leave_out_heard, table};
+use super::evaluate::{By, Session, leave_out_heard, table};
 use super::progress;
 use super::shard::Shard;
-use super::train::{Plan, Settings};
+use super::train::{Origin, Plan, Settings};
 
 /// Trains and tests once for each division of the recipe's `split.protocol` (folds, speakers, corpora) and measures
 /// all tests together. Goes on where it was stopped.
@@ -35,6 +35,14 @@ pub struct Arguments {
     /// Takes every n-th division from the i-th on, so that several processes or machines share the work, e.g. 2/4.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    #[command(flatten)]
+    origin: Origin,
+    /// How to divide the speakers, in place of the recipe's `split.protocol`.
+    #[arg(long, value_enum)]
+    protocol: Option<Division>,
+    /// What the session has heard before each clip that is tested.
+    #[arg(long, value_enum, default_value = "warm")]
+    session: Session,
     /// Adds a table by speaker or corpus.
     #[arg(long, value_enum)]
     by: Option<By>,
@@ -43,31 +51,72 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What a model said of its test speakers, in the folder of its run.
-const HEARD: &str = "heard.json";
-/// The model.
+/// Ways to divide speakers so that all of them test.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Division {
+    /// As many folds as the recipe's `split.folds`.
+    Folds,
+    /// Each speaker alone.
+    Speakers,
+    /// Each corpus whole.
+    Corpora,
+}
+
+impl From<Division> for Protocol {
+    fn from(division: Division) -> Self {
+        match division {
+            Division::Folds => Self::Folds,
+            Division::Speakers => Self::Speakers,
+            Division::Corpora => Self::Corpora,
+        }
+    }
+}
+
+/// The model of a division, in the folder of its run.
 const MODEL: &str = "model.onnx";
+
+/// What it said of its test speakers.
+fn heard_file(session: SessionState) -> &'static str {
+    match session {
+        SessionState::Warm => "heard.json",
+        SessionState::Cold => "heard-cold.json",
+    }
+}
 
 impl Arguments {
     /// Trains, tests, measures.
     pub fn run(self) -> color_eyre::Result<()> {
         self.settings.start_threads()?;
-        let recipe = self.settings.recipe()?;
+        let mut recipe = self.settings.recipe()?;
+        if let Some(protocol) = self.protocol {
+            recipe.split.protocol = protocol.into();
+        }
+        let origin = self.origin.open()?;
         let clips = self.corpora.list()?;
         let speakers = clips.iter().map(|clip| clip.speaker.as_str());
-        let splits = SpeakerSplit::all(speakers, &recipe.split, self.settings.seed)?;
+        let mut splits = SpeakerSplit::all(speakers, &recipe.split, self.settings.seed)?;
+        if let Some(origin) = &origin {
+            let before = origin.run()?.speakers;
+            splits = splits.into_iter().map(|split| split.keeping(&before)).collect();
+        }
+        let session = SessionState::from(self.session);
         let count = splits.len();
         let folder = |place: usize| self.out.join(format!("fold-{:03}", place + 1));
+        let file = |place: usize| folder(place).join(heard_file(session));
         for (place, split) in splits.iter().enumerate() {
             let is_ours = self.shard.is_none_or(|shard| shard.takes(place));
-            if !is_ours || folder(place).join(HEARD).is_file() {
+            if !is_ours || file(place).is_file() {
                 continue;
             }
             eprintln!("division {} of {count}", place + 1);
-            self.divide(&folder(place), &recipe, split, &clips)?;
+            let folder = folder(place);
+            if !folder.join(MODEL).is_file() {
+                self.divide(&folder, &recipe, split, origin.as_ref(), &clips)?;
+            }
+            test(&folder, &recipe, split, &clips, session)?;
         }
 
-        let done: Vec<PathBuf> = (0..count).map(|place| folder(place).join(HEARD)).collect();
+        let done: Vec<PathBuf> = (0..count).map(file).collect();
         let missing = done.iter().filter(|path| !path.is_file()).count();
         if missing > 0 {
             eprintln!("{missing} of {count} divisions are still to be done: call again with their share, or with none");
@@ -87,7 +136,7 @@ impl Arguments {
             heard.extend(own);
         }
         let labels = judged_by(&recipe);
-        let evaluation = Evaluation::new(&heard, SessionState::Warm, labels, self.settings.seed);
+        let evaluation = Evaluation::new(&heard, session, labels, self.settings.seed);
         if self.json {
             println!("{}", serde_json::to_string(&evaluation)?);
         } else {
@@ -96,8 +145,15 @@ impl Arguments {
         Ok(())
     }
 
-    /// Trains on one division and lets the model hear its test speakers.
-    fn divide(&self, folder: &Path, recipe: &Recipe, split: &SpeakerSplit, clips: &[Clip]) -> color_eyre::Result<()> {
+    /// Trains on one division and exports the model.
+    fn divide(
+        &self,
+        folder: &Path,
+        recipe: &Recipe,
+        split: &SpeakerSplit,
+        origin: Option<&RunFolder>,
+        clips: &[Clip],
+    ) -> color_eyre::Result<()> {
         let resume = match RunFolder::open(folder) {
             Ok(run) => {
                 if run.recipe()? != *recipe || run.run()?.seed != self.settings.seed {
@@ -113,6 +169,7 @@ impl Arguments {
         let plan = Plan {
             corpora: &self.corpora,
             recipe,
+            origin,
             split: split.clone(),
             seed: self.settings.seed,
             backend: self.settings.backend,
@@ -132,34 +189,48 @@ impl Arguments {
         };
         let card = short(&identity, &run, &best, &[]);
         let onnx = of_run(&network, &run, recipe, &best, card)?;
-        let path = folder.join(MODEL);
-        std::fs::write(&path, &onnx).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
-
-        let test = clips
-            .iter()
-            .filter(|clip| split.side(&clip.speaker) == Some(Side::Test));
-        let test: Vec<Clip> = test.cloned().collect();
-        let bar = progress::bar(test.len(), "decoding");
-        let mut loaded = load(test, &run.features, || bar.inc(1))?;
-        bar.finish_and_clear();
-        report(&loaded.dropped);
-        leave_out_heard(&mut loaded.clips, &run);
-        let bar = progress::bar(loaded.clips.len(), "listening");
-        let labels = judged_by(recipe);
-        let how = Listening {
-            session: SessionState::Warm,
-            labels,
-            seed: run.seed,
-            windows: false,
-        };
-        let heard = listen(&onnx, &loaded.clips, how, || bar.inc(1))?;
-        bar.finish_and_clear();
-        // In one move, so that the division is done or not.
-        let (new, path) = (folder.join("heard.new"), folder.join(HEARD));
-        std::fs::write(&new, serde_json::to_string(&heard)?)
-            .and_then(|()| std::fs::rename(&new, &path))
-            .wrap_err_with(|| format!("{} cannot be written", path.display()))
+        write(&folder.join(MODEL), onnx)
     }
+}
+
+/// Lets the model of a division hear its test speakers.
+fn test(
+    folder: &Path,
+    recipe: &Recipe,
+    split: &SpeakerSplit,
+    clips: &[Clip],
+    session: SessionState,
+) -> color_eyre::Result<()> {
+    let run = RunFolder::open(folder)?.run()?;
+    let path = folder.join(MODEL);
+    let onnx = std::fs::read(&path).wrap_err_with(|| format!("{} cannot be read", path.display()))?;
+    let test = clips
+        .iter()
+        .filter(|clip| split.side(&clip.speaker) == Some(Side::Test));
+    let test: Vec<Clip> = test.cloned().collect();
+    let bar = progress::bar(test.len(), "decoding");
+    let mut loaded = load(test, &run.features, || bar.inc(1))?;
+    bar.finish_and_clear();
+    report(&loaded.dropped);
+    leave_out_heard(&mut loaded.clips, &run);
+    let bar = progress::bar(loaded.clips.len(), "listening");
+    let how = Listening {
+        session,
+        labels: judged_by(recipe),
+        seed: run.seed,
+        windows: false,
+    };
+    let heard = listen(&onnx, &loaded.clips, how, || bar.inc(1))?;
+    bar.finish_and_clear();
+    write(&folder.join(heard_file(session)), serde_json::to_string(&heard)?)
+}
+
+/// In one move, so that the file is there as a whole or not at all.
+fn write(path: &Path, content: impl AsRef<[u8]>) -> color_eyre::Result<()> {
+    let new = path.with_extension("new");
+    std::fs::write(&new, content)
+        .and_then(|()| std::fs::rename(&new, path))
+        .wrap_err_with(|| format!("{} cannot be written", path.display()))
 }
 
 /// The kind of label that a recipe's models are judged by.

@@ -75,7 +75,7 @@ pub struct Arguments {
 
 /// What the session has heard before each clip.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Session {
+pub enum Session {
     /// Half a minute of the speaker's other clips.
     Warm,
     /// Nothing.
@@ -167,9 +167,11 @@ impl Arguments {
             "no usable clip is left: see the reasons above"
         );
 
+        let non_voice = listen_to_non_voice(&onnx, self.seed)?;
         let judge = Judge {
             onnx: &onnx,
             sexes: &sexes,
+            non_voice: &non_voice,
             labels,
             seed: self.seed,
             spec: &contract.features,
@@ -181,10 +183,10 @@ impl Arguments {
                 false => &self.conditions,
             };
             let judge = Judge { conditions, ..judge };
-            write_card(path, &judge, &loaded.clips, folder, &contract.card)?;
+            write_card(path, &judge, &mut loaded.clips, folder, &contract.card)?;
         }
         let (mut evaluation, heard) = judge.evaluate(&loaded.clips, self.session.into(), self.windows)?;
-        judge.add_conditions(&mut evaluation, &loaded.clips)?;
+        judge.add_conditions([&mut evaluation], &loaded.clips)?;
         let name = self.model.file_stem().unwrap_or_default().to_string_lossy();
         if let Some(path) = &self.html {
             let page = html(&format!("{name} on {}", corpora_of(&evaluation)), &evaluation);
@@ -212,6 +214,8 @@ impl Arguments {
 struct Judge<'a> {
     onnx: &'a [u8],
     sexes: &'a BTreeMap<String, Sex>,
+    /// What the model says of sounds that are no voice, whatever the clips.
+    non_voice: &'a BTreeMap<String, f64>,
     labels: Labels,
     seed: u64,
     spec: &'a FeatureSpec,
@@ -227,7 +231,7 @@ impl Judge<'_> {
     ) -> color_eyre::Result<(Evaluation, Vec<Heard>)> {
         let heard = self.listen(clips, session, windows)?;
         let mut evaluation = Evaluation::new(&heard, session, self.labels, self.seed).with_sexes(&heard, self.sexes);
-        evaluation.non_voice = listen_to_non_voice(self.onnx, self.seed)?;
+        evaluation.non_voice = self.non_voice.clone();
         Ok((evaluation, heard))
     }
 
@@ -244,17 +248,22 @@ impl Judge<'_> {
         Ok(heard?)
     }
 
-    /// Adds the figures of these clips under each of the conditions, sessions as without them.
-    fn add_conditions(&self, evaluation: &mut Evaluation, clips: &[ClipFrames]) -> color_eyre::Result<()> {
+    /// Adds to each evaluation the figures of these clips under each of the conditions, sessions as without them.
+    fn add_conditions<const N: usize>(
+        &self,
+        mut evaluations: [&mut Evaluation; N],
+        clips: &[ClipFrames],
+    ) -> color_eyre::Result<()> {
         for condition in self.conditions {
             let bar = progress::bar(clips.len(), "altering");
             let altered = condition.apply(clips, self.spec, self.seed, || bar.inc(1));
             bar.finish_and_clear();
-            let heard = self.listen(&altered?, evaluation.session, false)?;
-            let altered = Evaluation::new(&heard, evaluation.session, self.labels, self.seed);
-            evaluation
-                .conditions
-                .push(ConditionFigures::new(*condition, &altered.metrics));
+            let altered = altered?;
+            for evaluation in &mut evaluations {
+                let heard = self.listen(&altered, evaluation.session, false)?;
+                let figures = Evaluation::new(&heard, evaluation.session, self.labels, self.seed).metrics;
+                evaluation.conditions.push(ConditionFigures::new(*condition, &figures));
+            }
         }
         Ok(())
     }
@@ -264,40 +273,43 @@ impl Judge<'_> {
 fn write_card(
     path: &Path,
     judge: &Judge<'_>,
-    clips: &[ClipFrames],
+    clips: &mut [ClipFrames],
     folder: &RunFolder,
     short: &affekt_models::Card,
 ) -> color_eyre::Result<()> {
     let run = folder.run()?;
-    let is_home = |corpus: &str| run.corpora.iter().any(|own| own.name == corpus);
-    let mut by_corpus: BTreeMap<&str, Vec<ClipFrames>> = BTreeMap::new();
-    for clip in clips {
-        let group = if is_home(clip.clip.corpus) {
-            ""
-        } else {
-            clip.clip.corpus
-        };
-        by_corpus.entry(group).or_default().push(clip.clone());
-    }
+    // The run's own corpora together, and each of the others by itself.
+    let group = |clip: &ClipFrames| {
+        let corpus = clip.clip.corpus;
+        let is_home = run.corpora.iter().any(|own| own.name == corpus);
+        (!is_home).then_some(corpus)
+    };
+    clips.sort_by_key(group);
+    let mut groups: BTreeMap<Option<&str>, &[ClipFrames]> = clips
+        .chunk_by(|one, next| group(one) == group(next))
+        .map(|clips| (group(&clips[0]), clips))
+        .collect();
     let both = |clips: &[ClipFrames]| -> color_eyre::Result<Sessions> {
         Ok(Sessions {
             warm: judge.evaluate(clips, SessionState::Warm, true)?.0,
             cold: judge.evaluate(clips, SessionState::Cold, false)?.0,
         })
     };
-    let home = by_corpus.remove("").unwrap_or_default();
+    let home = groups.remove(&None).unwrap_or_default();
     ensure!(
         !home.is_empty(),
         "a card needs clips of the run's own corpora, of speakers that it has not seen: give them with --corpus"
     );
     let mut figures = Figures {
-        home: both(&home)?,
+        home: both(home)?,
         elsewhere: BTreeMap::new(),
     };
-    judge.add_conditions(&mut figures.home.warm, &home)?;
-    judge.add_conditions(&mut figures.home.cold, &home)?;
-    for (corpus, clips) in by_corpus {
-        figures.elsewhere.insert(corpus.into(), both(&clips)?);
+    let Sessions { warm, cold } = &mut figures.home;
+    judge.add_conditions([warm, cold], home)?;
+    for (corpus, clips) in groups {
+        figures
+            .elsewhere
+            .insert(corpus.unwrap_or_default().into(), both(clips)?);
     }
     let text = card::markdown(short, &run, &folder.recipe()?, &folder.best()?, &figures);
     let json = path.with_extension("json");
@@ -314,7 +326,7 @@ fn corpora_of(evaluation: &Evaluation) -> String {
 
 /// Leaves out recordings that the run has heard under whatever name.
 pub fn leave_out_heard(clips: &mut Vec<ClipFrames>, run: &RunRecord) {
-    let heard: BTreeSet<&str> = run.heard.iter().map(String::as_str).collect();
+    let heard: BTreeSet<&str> = run.all_heard().collect();
     let before = clips.len();
     clips.retain(|clip| !heard.contains(format!("{:016x}", clip.content).as_str()));
     if clips.len() < before {

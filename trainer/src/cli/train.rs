@@ -36,12 +36,29 @@ pub struct Arguments {
     /// Ends after this many epochs of this call; `--resume` goes on.
     #[arg(long, value_name = "EPOCHS")]
     stop_after: Option<usize>,
+    #[command(flatten)]
+    origin: Origin,
     /// Which of the divisions of the recipe's `split.protocol`, from 1.
     #[arg(long, default_value_t = 1, conflicts_with = "resume")]
     fold: usize,
     /// Goes on after the last finished epoch of the run in `--out`, with its own recipe and seed.
-    #[arg(long, conflicts_with_all = ["recipe", "epochs"])]
+    #[arg(long, conflicts_with_all = ["recipe", "epochs", "from"])]
     resume: bool,
+}
+
+/// What to begin with.
+#[derive(Debug, Args)]
+pub struct Origin {
+    /// Begins with the best weights of another run, e.g. to teach a model a new corpus. Its speakers keep their sides.
+    #[arg(long, value_name = "RUN")]
+    from: Option<PathBuf>,
+}
+
+impl Origin {
+    /// The run, if there is one.
+    pub fn open(&self) -> color_eyre::Result<Option<RunFolder>> {
+        Ok(self.from.as_deref().map(RunFolder::open).transpose()?)
+    }
 }
 
 /// How to train.
@@ -99,16 +116,22 @@ impl Arguments {
         } else {
             (self.settings.recipe()?, self.settings.seed)
         };
+        let origin = self.origin.open()?;
         let clips = self.corpora.list()?;
         let split = if self.resume {
             RunFolder::open(&self.out)?.run()?.speakers
         } else {
             let speakers = clips.iter().map(|clip| clip.speaker.as_str());
-            SpeakerSplit::fold(speakers, &recipe.split, seed, self.fold)?
+            let split = SpeakerSplit::fold(speakers, &recipe.split, seed, self.fold)?;
+            match &origin {
+                Some(origin) => split.keeping(&origin.run()?.speakers),
+                None => split,
+            }
         };
         let plan = Plan {
             corpora: &self.corpora,
             recipe: &recipe,
+            origin: origin.as_ref(),
             split,
             seed,
             backend: self.settings.backend,
@@ -171,6 +194,8 @@ pub struct Plan<'a> {
     pub corpora: &'a Corpora,
     /// How to train.
     pub recipe: &'a Recipe,
+    /// The run whose weights to begin with; a run that is in its folder already knows by itself.
+    pub origin: Option<&'a RunFolder>,
     /// Who is on which side.
     pub split: SpeakerSplit,
     /// Seed of every draw.
@@ -191,6 +216,11 @@ impl Plan<'_> {
     /// Trains, and says on stderr what happens.
     pub fn train(self, clips: Vec<Clip>) -> color_eyre::Result<RunFolder> {
         let recipe = self.recipe;
+        let origin = match self.origin {
+            Some(origin) => Some(origin.as_origin(recipe)?),
+            None if self.resume => RunFolder::open(self.out)?.run()?.origin,
+            None => None,
+        };
         // What is wrong with them is to be known before hours of clips are read.
         let front_end = FrontEndFile::of(recipe, &FeatureSpec::standard())?;
         let teacher = recipe
@@ -246,6 +276,7 @@ impl Plan<'_> {
         }
 
         let run = RunRecord {
+            origin,
             front_end: front_end.as_ref().map(FrontEndFile::content),
             teacher: teacher.as_ref().map(Teacher::content),
             ..self.run_record(&data)
@@ -255,7 +286,7 @@ impl Plan<'_> {
             folder.check_same(&run)?;
             folder
         } else {
-            RunFolder::create(self.out, recipe, &run)?
+            RunFolder::create(self.out, recipe, &run, self.origin)?
         };
         for (side, name) in [
             (Side::Train, "train"),
@@ -359,6 +390,7 @@ impl Plan<'_> {
                 .iter()
                 .map(|content| format!("{content:016x}"))
                 .collect(),
+            origin: None,
             front_end: None,
             teacher: None,
             features: data.spec.clone(),

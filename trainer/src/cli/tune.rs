@@ -118,6 +118,7 @@ impl Arguments {
         let plan = Plan {
             corpora: &self.corpora,
             recipe: &trial.recipe,
+            origin: None,
             split,
             seed: self.settings.seed,
             backend: self.settings.backend,

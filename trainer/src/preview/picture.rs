@@ -1,9 +1,9 @@
 //! Pictures of log-mel bands: time to the right, frequency upwards.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use affekt_features::FeatureSpec;
+use affekt_models::plot::{BACKGROUND, GRID, PlotError, register_font, text};
 use plotters::prelude::*;
 
 use super::Preview;
@@ -21,13 +21,6 @@ const BOTTOM: u32 = 34;
 const LEFT: u32 = 64;
 const RIGHT: u32 = 14;
 
-const BACKGROUND: RGBColor = RGBColor(0x14, 0x17, 0x1B);
-const GRID: RGBColor = RGBColor(0x33, 0x39, 0x42);
-const TEXT: RGBColor = RGBColor(0xD4, 0xD9, 0xDF);
-
-/// Name under which the font is registered.
-const FONT: &str = "affekt-preview";
-
 /// Why a picture cannot be drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PictureError {
@@ -40,8 +33,8 @@ pub enum PictureError {
         reason: String,
     },
     /// The built-in font is damaged.
-    #[error("the built-in font cannot be read: build Affekt again")]
-    Font,
+    #[error(transparent)]
+    Font(#[from] PlotError),
 }
 
 /// Draws `previews` in panels beside each other, all with the same time axis and colours: yellow is as loud as the
@@ -97,7 +90,6 @@ type Area<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
 type Drawn<'a> = Result<(), DrawingAreaErrorKind<<BitMapBackend<'a> as DrawingBackend>::ErrorType>>;
 
 fn panel<'a>(area: &Area<'a>, preview: &Preview, scale: &Scale) -> Drawn<'a> {
-    let text = |size: u32| (FONT, size).into_font().color(&TEXT);
     let (head, below) = area.split_vertically(TITLE);
     head.draw(&Text::new(preview.title.clone(), (LEFT as i32, 10), text(19)))?;
     let mut chart = ChartBuilder::on(&below)
@@ -131,14 +123,6 @@ fn panel<'a>(area: &Area<'a>, preview: &Preview, scale: &Scale) -> Drawn<'a> {
         })
         .label_style(text(14))
         .draw()
-}
-
-fn register_font() -> Result<(), PictureError> {
-    static REGISTERED: OnceLock<bool> = OnceLock::new();
-    let registered = *REGISTERED.get_or_init(|| {
-        plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT).is_ok()
-    });
-    registered.then_some(()).ok_or(PictureError::Font)
 }
 
 #[cfg(test)]
