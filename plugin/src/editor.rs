@@ -9,6 +9,7 @@ mod controls;
 #[cfg(all(test, target_os = "linux"))]
 mod costs;
 mod file_dialog;
+mod handle;
 mod hands;
 #[cfg(test)]
 mod hands_on_tests;
@@ -24,6 +25,7 @@ mod page;
 #[cfg(test)]
 mod pictures;
 mod pulse;
+mod repaint;
 mod saving;
 #[cfg(test)]
 mod scenes;
@@ -37,6 +39,7 @@ pub use size::EditorSize;
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use egui::Rgba;
 use nice_plug::context::gui::GuiContext;
@@ -45,8 +48,7 @@ use nice_plug::editor::{HostMethods, SizeConstraints, SpawnedEditor};
 use nice_plug::prelude::{Editor, ParentWindowHandle, ResizeHint};
 use nice_plug_egui::baseview::WindowSize;
 use nice_plug_egui::{
-    EguiEditorHandle, EguiEditorState, EguiNiceSettings, Frame, GraphicsConfig, NiceEguiApp, RepaintNotifier,
-    create_egui_editor,
+    EguiEditorState, EguiNiceSettings, Frame, GraphicsConfig, NiceEguiApp, RepaintNotifier, create_egui_editor,
 };
 
 use crate::params::AffektParams;
@@ -54,15 +56,20 @@ use crate::readout::Readout;
 use crate::recent_models::RecentModels;
 use crate::status::Status;
 use crate::worker::link::{Link, ModelState};
+use handle::Handle;
 use hands::{Hands, Host};
 use history::History;
 use look::View;
 use model_list::ModelList;
 use page::Page;
 use pulse::{FRAME_TIME, Pulse};
+use repaint::Repaint;
 use saving::Saver;
 use theme::{DARK, LIGHT, Theme};
 use trail::Trail;
+
+/// How often nice-plug-egui's own notifier is looked at, whose first request comes too early (see [`repaint`]).
+const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// Opens windows for one instance.
 pub struct AffektEditor {
@@ -84,7 +91,7 @@ impl AffektEditor {
 }
 
 impl Editor for AffektEditor {
-    type Handle = EguiEditorHandle;
+    type Handle = Handle;
 
     fn spawn(
         &self,
@@ -94,7 +101,7 @@ impl Editor for AffektEditor {
         gui_context: GuiContext,
         host: Option<HostMethods>,
     ) -> Result<SpawnedEditor<Self::Handle>, Box<dyn Error>> {
-        let repaint = RepaintNotifier::new();
+        let repaint = Repaint::default();
         let look = self.params.editor_look.clone();
         let pulse = Pulse::start(self.readout.clone(), self.link.clone(), look, repaint.clone());
         let app = App::new(self, Box::new(gui_context.clone()), pulse, repaint.clone());
@@ -102,11 +109,15 @@ impl Editor for AffektEditor {
             .with_tile("Affekt")
             .with_resize_hint(self.resize_hint())
             .with_graphics_config(graphics())
-            .with_repaint_poll_interval(FRAME_TIME);
+            .with_repaint_poll_interval(NEVER);
         let state = EguiEditorState::from_size(self.logical_size(), 1.0);
-        create_egui_editor(state, repaint, settings, app)
+        let SpawnedEditor { handle, window } = create_egui_editor(state, RepaintNotifier::new(), settings, app)
             .ok_or("the window cannot be created")?
-            .spawn(parent, wait_for_parent, fallback_scale_factor, gui_context, host)
+            .spawn(parent, wait_for_parent, fallback_scale_factor, gui_context, host)?;
+        Ok(SpawnedEditor {
+            handle: Handle::new(handle, repaint),
+            window,
+        })
     }
 
     fn size(&self) -> NativeSize<u32> {
@@ -144,7 +155,7 @@ struct App {
     link: Arc<Link>,
     hands: Hands,
     pulse: Pulse,
-    repaint: RepaintNotifier,
+    repaint: Repaint,
     trail: Trail,
     history: History,
     saver: Saver,
@@ -154,7 +165,7 @@ struct App {
 }
 
 impl App {
-    fn new(editor: &AffektEditor, host: Box<dyn Host>, pulse: Pulse, repaint: RepaintNotifier) -> Self {
+    fn new(editor: &AffektEditor, host: Box<dyn Host>, pulse: Pulse, repaint: Repaint) -> Self {
         Self {
             params: editor.params.clone(),
             readout: editor.readout.clone(),
@@ -172,6 +183,7 @@ impl App {
 
     /// Draws the window.
     fn show(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
+        self.repaint.drawing(frame.baseview_window());
         self.draw(ui);
         // Clearing costs a processor without a graphics card much less than painting over. The colour is wanted as the
         // screen has it, not linear.

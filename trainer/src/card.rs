@@ -250,9 +250,11 @@ fn conditions(sessions: &Sessions) -> String {
     if warm.conditions.is_empty() {
         return String::new();
     }
-    let mut text = "The same clips as other recordings would have given them, the whole session alike:\n\n\
+    let mut text =
+        "The same clips as other recordings would have given them, the whole session alike (`noise`: dB below \
+                    the speaker's mean power, louder than the quiet clips; `snr`: dB below each clip's own):\n\n\
                     | condition | warm UAR (difference) | cold UAR (difference) |\n|---|---|---|\n"
-        .to_string();
+            .to_string();
     for (own, other) in warm.conditions.iter().zip(&cold.conditions) {
         text += &format!(
             "| `{}` | {:.3} ({:+.3}) | {:.3} ({:+.3}) |\n",

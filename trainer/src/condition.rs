@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::clips::{ClipFrames, Extractors};
 use crate::samples::session_of;
 use crate::seed::{Purpose, stream, text_key};
-use crate::waveform::level::session_powers;
+use crate::waveform::level::{Voiced, session_powers};
 use crate::waveform::{Waveform, WaveformError, band_limit, gain, noise, room};
 
 /// Band of a telephone, in Hz (ITU-T G.712).
@@ -31,17 +31,20 @@ pub enum Condition {
     /// Pink noise this many dB below the mean power of the speaker's voice: over quiet clips it is as loud as over
     /// loud ones.
     Noise(f64),
+    /// Pink noise this many dB below the mean power of the voice in each clip: quiet clips get quiet noise.
+    Snr(f64),
     /// A room that decays by 60 dB in this many seconds, with as much energy in the reverberation as in the direct
     /// sound; each speaker has a room.
     Room(f64),
 }
 
 /// Those that a model's card holds: a level far too low and too high, a telephone, a noisy place, a hall.
-pub const STANDARD_CONDITIONS: [Condition; 5] = [
+pub const STANDARD_CONDITIONS: [Condition; 6] = [
     Condition::Gain(-24.0),
     Condition::Gain(6.0),
     Condition::Telephone,
     Condition::Noise(10.0),
+    Condition::Snr(10.0),
     Condition::Room(0.6),
 ];
 
@@ -49,7 +52,7 @@ pub const STANDARD_CONDITIONS: [Condition; 5] = [
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConditionError {
     /// No such name, or a value where none belongs or the other way round.
-    #[error("there is no condition {0}: use gain=DB, telephone, noise=DB or room=SECONDS, e.g. gain=-24")]
+    #[error("there is no condition {0}: use gain=DB, telephone, noise=DB, snr=DB or room=SECONDS, e.g. gain=-24")]
     Unknown(String),
     /// The value is out of range.
     #[error("the condition {0} is out of range: use {1}")]
@@ -69,6 +72,7 @@ impl FromStr for Condition {
             ("telephone", None) => return Ok(Self::Telephone),
             ("gain", Some(db)) => (Self::Gain(db), "-100 to 60 dB", (-100.0..=60.0).contains(&db)),
             ("noise", Some(db)) => (Self::Noise(db), "-60 to 100 dB", (-60.0..=100.0).contains(&db)),
+            ("snr", Some(db)) => (Self::Snr(db), "-60 to 100 dB", (-60.0..=100.0).contains(&db)),
             ("room", Some(s)) => (Self::Room(s), "0.01 to 10 seconds", (0.01..=10.0).contains(&s)),
             _ => return Err(unknown()),
         };
@@ -85,6 +89,7 @@ impl fmt::Display for Condition {
             Self::Gain(db) => write!(f, "gain={db}"),
             Self::Telephone => write!(f, "telephone"),
             Self::Noise(db) => write!(f, "noise={db}"),
+            Self::Snr(db) => write!(f, "snr={db}"),
             Self::Room(seconds) => write!(f, "room={seconds}"),
         }
     }
@@ -112,11 +117,12 @@ impl Condition {
             match self {
                 Self::Gain(db) => gain::amplify(&mut waveform.samples, db),
                 Self::Telephone => band_limit::limit(&mut waveform, TELEPHONE_HZ.0, TELEPHONE_HZ.1),
-                Self::Noise(snr_db) => {
+                Self::Noise(snr_db) | Self::Snr(snr_db) => {
                     let name = clip.clip.path.file_name().unwrap_or_default();
                     let mut random = stream(seed, Purpose::Condition, text_key(&name.to_string_lossy()), 0);
-                    let power = powers[&session] / 10.0_f64.powf(snr_db / 10.0);
-                    noise::add(&mut waveform, power, PINK, &mut random);
+                    let own = || Voiced::of(&waveform, &clip.voiced, spec).power();
+                    let voice = powers.get(&session).copied().unwrap_or_else(own);
+                    noise::add(&mut waveform, voice / 10.0_f64.powf(snr_db / 10.0), PINK, &mut random);
                 }
                 Self::Room(t60_s) => {
                     let mut random = stream(seed, Purpose::Condition, text_key(session.0), text_key(session.1));
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn names_and_values_are_read_back() {
-        for text in ["gain=-24", "gain=6", "telephone", "noise=10", "room=0.6"] {
+        for text in ["gain=-24", "gain=6", "telephone", "noise=10", "snr=10", "room=0.6"] {
             assert_eq!(text.parse::<Condition>().unwrap().to_string(), text);
         }
         for text in ["", "echo=1", "gain", "gain=", "telephone=2", "noise=loud"] {
@@ -194,7 +200,7 @@ mod tests {
     fn every_clip_is_kept_frame_by_frame_and_repeats_with_the_seed() {
         let folder = tempfile::tempdir().unwrap();
         let (clean, spec) = (clips(folder.path()), FeatureSpec::standard());
-        for text in ["gain=-24", "telephone", "noise=10", "noise=-40", "room=0.6"] {
+        for text in ["gain=-24", "telephone", "noise=10", "noise=-40", "snr=10", "room=0.6"] {
             let condition: Condition = text.parse().unwrap();
             let altered = condition.apply(&clean, &spec, 1, || {}).unwrap();
             let again = condition.apply(&clean, &spec, 1, || {}).unwrap();
@@ -223,5 +229,15 @@ mod tests {
         let [loud, quiet] = [&noisy[0], &noisy[1]].map(background_db);
         assert!((loud - quiet).abs() < 0.5, "{loud} {quiet}");
         assert!(loud > background_db(&clean[0]) + 20.0);
+        // One clip is some 20 dB quieter; so is its own noise.
+        let own = Condition::Snr(10.0).apply(&clean, &spec, 1, || {}).unwrap();
+        let [loud, quiet] = [&own[0], &own[1]].map(background_db);
+        let voice_db = [&clean[0], &clean[1]].map(|clip| {
+            let waveform = Waveform::of(&Recording::read(&clip.clip.path).unwrap());
+            10.0 * Voiced::of(&waveform, &clip.voiced, &spec).power().log10() as f32
+        });
+        let difference = voice_db[0] - voice_db[1];
+        assert!((18.0..24.0).contains(&difference), "{difference}");
+        assert!((loud - quiet - difference).abs() < 0.5, "{loud} {quiet} {difference}");
     }
 }

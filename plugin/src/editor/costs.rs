@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use egui::ViewportCommand;
 use nice_plug::editor::dpi::{LogicalSize, Size};
-use nice_plug_egui::{App as BaseviewApp, EguiWindow, EguiWindowSettings, Frame, RepaintNotifier};
+use nice_plug_egui::{App as BaseviewApp, EguiWindow, EguiWindowSettings, Frame};
 
 use super::look::VIEWS;
-use super::pulse::{FRAME_TIME, Pulse};
+use super::pulse::Pulse;
+use super::repaint::Repaint;
 use super::scenes::{SCENES, Scene};
 use super::size::DEFAULT;
 use super::{App, graphics};
@@ -53,13 +54,11 @@ impl BaseviewApp for Empty {
     }
 }
 
-fn settings(repaint: RepaintNotifier) -> EguiWindowSettings {
+fn settings() -> EguiWindowSettings {
     let size = Size::Logical(LogicalSize::new(f64::from(DEFAULT.0), f64::from(DEFAULT.1)));
     EguiWindowSettings::new()
         .with_size(size)
         .with_graphics_config(graphics())
-        .with_repaint_notifier(repaint)
-        .with_repaint_poll_interval(FRAME_TIME)
 }
 
 fn open(settings: EguiWindowSettings, app: impl BaseviewApp) {
@@ -69,9 +68,18 @@ fn open(settings: EguiWindowSettings, app: impl BaseviewApp) {
         .expect("the window runs");
 }
 
-fn show(app: App, time: Duration, repaint: RepaintNotifier, frames: Arc<AtomicU32>) {
+fn show(app: App, time: Duration, frames: Arc<AtomicU32>) {
     let end = Instant::now() + time;
-    open(settings(repaint), Sitter { app, end, frames });
+    open(settings(), Sitter { app, end, frames });
+}
+
+/// Lets the app watch its instance, as in a host.
+fn live_pulse(app: &mut App) -> Repaint {
+    let repaint = Repaint::default();
+    let look = app.params.editor_look.clone();
+    app.pulse = Pulse::start(app.readout.clone(), app.link.clone(), look, repaint.clone());
+    app.repaint = repaint.clone();
+    repaint
 }
 
 /// Processor time of this process so far, in seconds.
@@ -93,9 +101,7 @@ fn cost(scene: &Scene, live: bool) -> (f64, f64) {
     let (mut writer, shown) = readout();
     writer.show(reading);
     app.readout = Arc::new(shown);
-    let repaint = RepaintNotifier::new();
-    let look = app.params.editor_look.clone();
-    app.pulse = Pulse::start(app.readout.clone(), app.link.clone(), look, repaint.clone());
+    let repaint = live_pulse(&mut app);
     let (frames, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let feeder = {
         let (stop, link) = (stop.clone(), app.link.clone());
@@ -131,11 +137,11 @@ fn cost(scene: &Scene, live: bool) -> (f64, f64) {
             let cost = ((spent_s() - before) / seconds, drawn / seconds);
             // The window closes with its next drawing.
             thread::sleep(ENDING * 2);
-            repaint.request_repaint();
+            repaint.request();
             cost
         })
     };
-    show(app, WARM_UP + TIME + ENDING, repaint, frames);
+    show(app, WARM_UP + TIME + ENDING, frames);
     stop.store(true, Ordering::Relaxed);
     feeder.join().expect("it only writes");
     measured.join().expect("it only measures")
@@ -205,17 +211,15 @@ fn holdings_of_closed_windows() {
     report("windows", 0);
     for round in 1..=4 {
         for _ in 0..WINDOWS / 4 {
-            open(settings(RepaintNotifier::new()), Empty);
+            open(settings(), Empty);
         }
         report("empty windows", round * WINDOWS / 4);
     }
     for round in 1..=4 {
         for _ in 0..WINDOWS / 4 {
-            let repaint = RepaintNotifier::new();
             let mut app = SCENES[0].app();
-            let look = app.params.editor_look.clone();
-            app.pulse = Pulse::start(app.readout.clone(), app.link.clone(), look, repaint.clone());
-            show(app, Duration::ZERO, repaint, Arc::default());
+            live_pulse(&mut app);
+            show(app, Duration::ZERO, Arc::default());
         }
         report("windows of ours", round * WINDOWS / 4);
     }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nice_plug_egui::RepaintNotifier;
 use nice_plug_egui::baseview::WindowContext;
 use rfd::AsyncFileDialog;
 
+use super::repaint::Repaint;
 use crate::library;
 
 /// Nobody closes a dialog sooner than this: an answer that comes sooner says that there was none.
@@ -42,7 +42,7 @@ impl FileDialog {
         window: &WindowContext,
         folder: Option<PathBuf>,
         then: impl FnOnce(PathBuf) + Send + 'static,
-        repaint: RepaintNotifier,
+        repaint: Repaint,
     ) {
         let mut dialog = AsyncFileDialog::new()
             .set_title("Open a model")
@@ -77,7 +77,7 @@ impl FileDialog {
         &self,
         path: impl Future<Output = Option<PathBuf>> + Send + 'static,
         then: impl FnOnce(PathBuf) + Send + 'static,
-        repaint: RepaintNotifier,
+        repaint: Repaint,
     ) {
         // Whoever unloads the plugin does not close the dialog.
         library::stay();
@@ -96,7 +96,7 @@ impl FileDialog {
                 Ok(Err(reason)) => Dialog::Failed(reason),
                 Err(_) => Dialog::Failed("The file dialog failed: an internal error.".into()),
             });
-            repaint.request_repaint();
+            repaint.request();
         });
         if let Err(error) = started {
             self.set(Dialog::Failed(format!(
@@ -154,7 +154,7 @@ mod tests {
         assert!(dialog.begin());
         assert!(!dialog.begin(), "it is open");
         let then = move |path| sender.send(path).unwrap();
-        dialog.wait(answer(Some("choir.onnx")), then, RepaintNotifier::new());
+        dialog.wait(answer(Some("choir.onnx")), then, Repaint::default());
         assert_eq!(chosen.recv_timeout(PATIENCE).unwrap(), PathBuf::from("choir.onnx"));
         assert_eq!(wait_until_closed(&dialog), Dialog::Closed);
         assert!(dialog.begin(), "it can be opened again");
@@ -164,11 +164,7 @@ mod tests {
     fn a_closed_dialog_chooses_nothing() {
         let dialog = FileDialog::default();
         assert!(dialog.begin());
-        dialog.wait(
-            answer(None),
-            |path| panic!("{}", path.display()),
-            RepaintNotifier::new(),
-        );
+        dialog.wait(answer(None), |path| panic!("{}", path.display()), Repaint::default());
         assert_eq!(wait_until_closed(&dialog), Dialog::Closed);
     }
 
@@ -176,7 +172,7 @@ mod tests {
     fn an_error_of_ours_is_said() {
         let dialog = FileDialog::default();
         assert!(dialog.begin());
-        dialog.wait(answer(Some("choir.onnx")), |_| panic!(), RepaintNotifier::new());
+        dialog.wait(answer(Some("choir.onnx")), |_| panic!(), Repaint::default());
         assert!(matches!(wait_until_closed(&dialog), Dialog::Failed(_)));
     }
 

@@ -5,13 +5,13 @@ use std::thread;
 
 use affekt_models::{SHIPPED_MODELS, ShippedModel};
 use egui::{Align2, Rect};
-use nice_plug_egui::RepaintNotifier;
 use nice_plug_egui::baseview::WindowContext;
 
 use super::controls::{button, entry};
 use super::file_dialog::{Dialog, FileDialog};
 use super::model::{Facts, running_title};
 use super::page::{Page, rect};
+use super::repaint::Repaint;
 use super::theme::{space, type_size, words};
 use crate::model_choice::{ModelChoice, ModelSource};
 use crate::recent_models::{Recent, RecentModels};
@@ -73,7 +73,7 @@ impl ModelList {
     }
 
     /// Does what the user wants.
-    pub fn grant(&mut self, wish: Wish, choice: &ModelChoice, repaint: &RepaintNotifier) {
+    pub fn grant(&mut self, wish: Wish, choice: &ModelChoice, repaint: &Repaint) {
         match wish {
             Wish::Choose(source) => choice.choose(source),
             Wish::Card => self.shown = false,
@@ -85,14 +85,14 @@ impl ModelList {
                 // Disks can be slow. Without a thread the list is what it was.
                 let _ = thread::Builder::new().name("affekt list".into()).spawn(move || {
                     recent.read();
-                    repaint.request_repaint();
+                    repaint.request();
                 });
             }
         }
     }
 
     /// Opens the dialog before `window` if the user has wanted it. What is chosen there runs from then on.
-    pub fn open_wanted(&mut self, window: &WindowContext, choice: &ModelChoice, repaint: &RepaintNotifier) {
+    pub fn open_wanted(&mut self, window: &WindowContext, choice: &ModelChoice, repaint: &Repaint) {
         if !std::mem::take(&mut self.wanted) {
             return;
         }
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn wishes_are_granted() {
-        let (choice, repaint) = (ModelChoice::default(), RepaintNotifier::new());
+        let (choice, repaint) = (ModelChoice::default(), Repaint::default());
         let mut list = ModelList::new(RecentModels::default());
         list.grant(Wish::List, &choice, &repaint);
         assert!(list.is_shown());

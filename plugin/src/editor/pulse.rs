@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nice_plug_egui::RepaintNotifier;
-
 use super::look::{EditorLook, Look, View};
+use super::repaint::Repaint;
 use crate::analysis::Reading;
 use crate::model_choice::ModelSource;
 use crate::readout::Readout;
@@ -36,9 +35,9 @@ struct Shared {
 }
 
 impl Pulse {
-    /// Watches, and asks `repaint` for a drawing whenever something has changed. If the system gives no thread, nothing
+    /// Watches, and asks for a drawing whenever something has changed or `repaint` wants one. If the system gives no thread, nothing
     /// moves by itself.
-    pub fn start(readout: Arc<Readout>, link: Arc<Link>, look: EditorLook, repaint: RepaintNotifier) -> Self {
+    pub fn start(readout: Arc<Readout>, link: Arc<Link>, look: EditorLook, repaint: Repaint) -> Self {
         let shared = Arc::new(Shared::default());
         let thread = {
             let shared = shared.clone();
@@ -50,9 +49,10 @@ impl Pulse {
                     let plays = playing.look(reading.blocks, Instant::now());
                     shared.playing.store(plays, Ordering::Release);
                     let now = Some(Seen::of(&reading, plays, &link, look.get()));
-                    if now != seen {
+                    let wanted = repaint.take_request();
+                    if wanted || now != seen {
                         seen = now;
-                        repaint.request_repaint();
+                        repaint.draw();
                     }
                     thread::park_timeout(FRAME_TIME);
                 }
@@ -232,7 +232,7 @@ mod tests {
         let readout = Arc::new(readout);
         let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
         for _ in 0..50 {
-            let repaint = RepaintNotifier::new();
+            let repaint = Repaint::default();
             drop(Pulse::start(
                 readout.clone(),
                 link.clone(),

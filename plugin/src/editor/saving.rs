@@ -8,9 +8,9 @@ use std::thread;
 
 use affekt_models::automation::Pass;
 use affekt_models::plot;
-use nice_plug_egui::RepaintNotifier;
 
 use super::clock;
+use super::repaint::Repaint;
 use crate::worker::link::Link;
 
 /// Folder for the files, below the user's documents.
@@ -70,7 +70,7 @@ pub struct Saver {
 
 impl Saver {
     /// Begins to save the pass so far, unless a saving goes on. `repaint` is told when it has ended.
-    pub fn save(&self, kind: Kind, link: &Arc<Link>, repaint: RepaintNotifier) {
+    pub fn save(&self, kind: Kind, link: &Arc<Link>, repaint: Repaint) {
         {
             let mut state = self.lock();
             if matches!(*state, Saved::Saving(_)) {
@@ -86,7 +86,7 @@ impl Saver {
                 Ok(path) => Saved::Done(path),
                 Err(reason) => Saved::Failed(reason),
             });
-            repaint.request_repaint();
+            repaint.request();
         });
         if let Err(error) = started {
             self.set(Saved::Failed(format!("The pass could not be saved: {error}")));
@@ -194,7 +194,7 @@ mod tests {
     fn without_a_pass_nothing_is_written() {
         let saver = Saver::default();
         let link = Arc::new(Link::new(SingerSlot::default(), ModelChoice::default()));
-        saver.save(Kind::Png, &link, RepaintNotifier::new());
+        saver.save(Kind::Png, &link, Repaint::default());
         let start = Instant::now();
         while matches!(saver.state(), Saved::Saving(_)) && start.elapsed() < Duration::from_secs(20) {
             thread::sleep(Duration::from_millis(1));

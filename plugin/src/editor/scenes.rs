@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use affekt_features::{FeatureSpec, SessionTotals};
 use affekt_models::automation::{Heard, Settings, Values};
-use nice_plug_egui::RepaintNotifier;
 
 use super::file_dialog::Dialog;
 use super::hands::tests::Diary;
 use super::look::{Look, Span, View};
 use super::model_list::ModelList;
 use super::pulse::Pulse;
+use super::repaint::Repaint;
 use super::saving::Saved;
 use super::{AffektEditor, App};
 use crate::analysis::Reading;
@@ -182,7 +182,7 @@ impl Scene {
             &editor,
             Box::new(Diary::default()),
             Pulse::still(playing),
-            RepaintNotifier::new(),
+            Repaint::default(),
         );
         match self.state {
             State::Choosing | State::Unfit => app.models = ModelList::of(recent(), Dialog::Closed),

@@ -45,7 +45,8 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = LabelKind::Acted)]
     labels: LabelKind,
     /// Measures the clips also as they would be with another level (gain=DB), over a telephone (telephone), with pink
-    /// noise below the speaker's voice (noise=DB) or in a room (room=SECONDS); repeatable.
+    /// noise below the speaker's voice (noise=DB) or below each clip's own (snr=DB), or in a room (room=SECONDS);
+    /// repeatable.
     #[arg(long = "condition", value_name = "NAME=VALUE")]
     conditions: Vec<Condition>,
     /// Runs the model on every voiced window, not on the last of each clip alone, and adds figures over single windows.
