@@ -35,6 +35,11 @@ pub struct AugmentationRecipe {
     pub frequency_warp: f64,
     /// Least and greatest gain, in dB.
     pub gain_db: [f64; 2],
+    /// Probability that a clip's level is drawn towards the speaker's mean, by a share that is uniform from 0 to 1: a
+    /// compressor, or an engineer at the fader.
+    pub levelling: f64,
+    /// Standard deviation of a clip's own gain beside that of its session, in dB.
+    pub own_gain_db: f64,
     /// Standard deviation of a slope over the mel scale, in dB from its middle to its ends.
     pub tilt_db: f64,
     /// Standard deviation of each of the smooth curves of an equaliser, in dB.
@@ -69,6 +74,8 @@ impl Default for AugmentationRecipe {
             time_warp: 0.0,
             frequency_warp: 0.0,
             gain_db: [0.0, 0.0],
+            levelling: 0.0,
+            own_gain_db: 0.0,
             tilt_db: 0.0,
             curve_db: 0.0,
             band_limit: 0.0,
@@ -112,6 +119,8 @@ impl AugmentationRecipe {
         real("augmentation.frequency_warp", self.frequency_warp, 0.0, 0.4)?;
         real("augmentation.gain_db", self.gain_db[0], -60.0, self.gain_db[1])?;
         real("augmentation.gain_db", self.gain_db[1], -60.0, 40.0)?;
+        real("augmentation.levelling", self.levelling, 0.0, 1.0)?;
+        real("augmentation.own_gain_db", self.own_gain_db, 0.0, 20.0)?;
         real("augmentation.tilt_db", self.tilt_db, 0.0, 20.0)?;
         real("augmentation.curve_db", self.curve_db, 0.0, 20.0)?;
         real("augmentation.band_limit", self.band_limit, 0.0, 1.0)?;
@@ -143,6 +152,8 @@ pub struct Variation {
     source_bands: Option<Vec<usize>>,
     /// Added to each band, in dB.
     curve_db: Vec<f32>,
+    /// Added to all bands of the clip and not to its session, in dB.
+    own_gain_db: f32,
     /// Mean noise power of each band.
     noise: Option<Vec<f32>>,
     room: Option<Room>,
@@ -166,11 +177,12 @@ struct Room {
 
 impl Variation {
     /// Draws one. `voice_db`: the mean voiced level of the speaker's bands, which noise is measured against; `texture`:
-    /// of noise and rooms.
+    /// of noise and rooms; `own_level_db`: the clip's voiced level beside the speaker's.
     pub fn draw(
         recipe: &AugmentationRecipe,
         spec: &FeatureSpec,
         voice_db: &[f32],
+        own_level_db: f32,
         texture: &Arc<Texture>,
         random: &mut impl Rng,
     ) -> Self {
@@ -192,6 +204,14 @@ impl Variation {
                 let outside = (low / centre).log2().max(0.0) + (centre / high).log2().max(0.0);
                 *value -= steepness * outside;
             }
+        }
+        // Recipes without them draw as they did before there were any.
+        let mut own_gain_db = 0.0;
+        if recipe.levelling > 0.0 && random.random_bool(recipe.levelling) {
+            own_gain_db -= random.random::<f64>() * f64::from(own_level_db);
+        }
+        if recipe.own_gain_db > 0.0 {
+            own_gain_db += recipe.own_gain_db * normal(random);
         }
         let noise = random.random_bool(recipe.noise).then(|| {
             let levels = voice_db
@@ -232,6 +252,7 @@ impl Variation {
         Self {
             pace,
             source_bands: (stretch != 1.0).then(|| source_bands(spec, &centres, stretch)),
+            own_gain_db: own_gain_db as f32,
             curve_db: curve.into_iter().map(|value| value as f32).collect(),
             noise,
             room,
@@ -244,12 +265,16 @@ impl Variation {
 
     /// The clip's first `end` frames as varied, row-major `[end, bands]`, without the change of pace.
     pub fn bands_db(&self, clip: &ClipFrames, end: usize) -> Vec<f32> {
+        self.vary(clip, end, self.own_gain_db)
+    }
+
+    fn vary(&self, clip: &ClipFrames, end: usize, gain_db: f32) -> Vec<f32> {
         let bands = self.curve_db.len();
         let mut rows = vec![0.0; end * bands];
         for (frame, row) in rows.chunks_exact_mut(bands).enumerate() {
             self.warp(clip.frame(frame), row);
             for (value, curve) in row.iter_mut().zip(&self.curve_db) {
-                *value += curve;
+                *value += curve + gain_db;
             }
         }
         if self.has_background() {
@@ -277,7 +302,7 @@ impl Variation {
         }
         let mut sums = vec![0.0; bands];
         for example in examples {
-            let rows = self.bands_db(example, example.frames());
+            let rows = self.vary(example, example.frames(), 0.0);
             let voiced = voicing.of(&rows);
             for (row, _) in rows.chunks_exact(bands).zip(voiced).filter(|(_, voiced)| *voiced) {
                 heard += 1;
@@ -514,7 +539,7 @@ mod tests {
         let mut random = stream(seed, Purpose::Sample, 0, 0);
         let spec = FeatureSpec::standard();
         let texture = Texture::new(&spec, &mut stream(7, Purpose::Texture, 0, 0)).unwrap();
-        Variation::draw(recipe, &spec, &[-60.0; BANDS], &Arc::new(texture), &mut random)
+        Variation::draw(recipe, &spec, &[-60.0; BANDS], 6.0, &Arc::new(texture), &mut random)
     }
 
     fn mean(values: &[f32]) -> f32 {
@@ -577,6 +602,27 @@ mod tests {
         drawn.sort_by(f32::total_cmp);
         assert!(drawn[19] - drawn[0] > 3.0, "{drawn:?}");
         assert!((1..20).contains(&hidden), "{hidden}");
+    }
+
+    #[test]
+    fn a_levelled_clip_comes_nearer_to_the_speakers_mean_and_its_session_stays() {
+        let clip = clip(80, 20);
+        let recipe = AugmentationRecipe {
+            levelling: 1.0,
+            ..AugmentationRecipe::default()
+        };
+        let gains: Vec<f32> = (0..40)
+            .map(|seed| {
+                let variation = draw(&recipe, seed);
+                let session = variation.session(&clip.totals, &[&clip], &Voicing::new(&FeatureSpec::standard()));
+                assert!((session.sum_db[20] - clip.totals.sum_db[20]).abs() < 1e-2);
+                mean(&variation.bands_db(&clip, 80)) - mean(&clip.bands_db)
+            })
+            .collect();
+        // The clip is 6 dB above.
+        assert!(gains.iter().all(|gain| (-6.01..0.01).contains(gain)), "{gains:?}");
+        let spread = gains.iter().copied().fold(f32::MIN, f32::max) - gains.iter().copied().fold(f32::MAX, f32::min);
+        assert!(spread > 4.0, "{gains:?}");
     }
 
     #[test]

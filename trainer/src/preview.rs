@@ -199,6 +199,7 @@ fn mel_recipes(recipe: &AugmentationRecipe) -> Vec<(&'static str, AugmentationRe
     add("time warp", &|own| own.time_warp = recipe.time_warp);
     add("frequency warp", &|own| own.frequency_warp = recipe.frequency_warp);
     add("gain", &|own| own.gain_db = recipe.gain_db);
+    add("own gain", &|own| own.own_gain_db = recipe.own_gain_db);
     add("tilt", &|own| own.tilt_db = recipe.tilt_db);
     add("curve", &|own| own.curve_db = recipe.curve_db);
     add("band limit", &|own| own.band_limit = certain(recipe.band_limit));
@@ -238,7 +239,7 @@ fn vary(
     texture: &Arc<Texture>,
     random: &mut impl Rng,
 ) -> Vec<f32> {
-    let variation = Variation::draw(recipe, spec, &mean_db(&clip.totals), texture, random);
+    let variation = Variation::draw(recipe, spec, &mean_db(&clip.totals), 0.0, texture, random);
     let rows = variation.bands_db(clip, clip.frames());
     let frames = ((clip.frames() as f64 / variation.pace) as usize).max(1);
     let mut finished = vec![0.0; frames * spec.mel_bands];

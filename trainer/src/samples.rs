@@ -219,7 +219,19 @@ impl<'a> Sampler<'a> {
         }
         let own = &self.clips[clip];
         let voice_db = &self.sessions[&session_of(&self.clips[singer])].voice_db;
-        let variation = Variation::draw(self.augmentation, self.spec, voice_db, &self.texture, &mut random);
+        let mean = |bands: &[f32]| bands.iter().sum::<f32>() / bands.len() as f32;
+        let own_level_db = match own.clip.emotion {
+            Some(_) => mean(&mean_db(&own.totals)) - mean(voice_db),
+            None => 0.0,
+        };
+        let variation = Variation::draw(
+            self.augmentation,
+            self.spec,
+            voice_db,
+            own_level_db,
+            &self.texture,
+            &mut random,
+        );
         let examples = heard.choose_multiple(&mut random, SESSION_EXAMPLES);
         let examples: Vec<&ClipFrames> = examples.map(|&place| &self.clips[place]).collect();
         let mut session = variation.session(&before, &examples, &self.voicing);

@@ -10,6 +10,7 @@ mod install;
 mod packages;
 mod python;
 mod screenshot;
+mod standalone;
 mod test;
 mod validate;
 mod workspace;
@@ -31,6 +32,7 @@ enum Command {
     Install(install::Arguments),
     Demo(demo::Arguments),
     Screenshot(screenshot::Arguments),
+    Standalone(standalone::Arguments),
     Test(test::Arguments),
     Validate(validate::Arguments),
 }
@@ -45,6 +47,7 @@ fn main() -> color_eyre::Result<()> {
         Command::Install(arguments) => arguments.run(),
         Command::Demo(arguments) => arguments.run(),
         Command::Screenshot(arguments) => arguments.run(),
+        Command::Standalone(arguments) => arguments.run(),
         Command::Test(arguments) => arguments.run(),
         Command::Validate(arguments) => arguments.run(),
     }
