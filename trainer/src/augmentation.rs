@@ -7,9 +7,11 @@
 //! Warps take the nearest frame and band. Between two frames of a log spectrum there is nothing to interpolate: it
 //! would smooth the fine texture that a network then misses in what is not varied (measured: 0.06 UAR).
 
+mod expander;
 mod texture;
 mod voicing;
 
+pub use expander::Expander;
 pub use texture::Texture;
 pub use voicing::Voicing;
 
@@ -46,6 +48,10 @@ pub struct AugmentationRecipe {
     pub curve_db: f64,
     /// Probability of band limits, as of a telephone or a cheap microphone.
     pub band_limit: f64,
+    /// Probability of an expander that pushes the recording's own background down.
+    pub expansion: f64,
+    /// Its greatest ratio, in dB out per dB in.
+    pub expansion_ratio: f64,
     /// Probability of background noise.
     pub noise: f64,
     /// Least distance of the noise below the speaker's mean voiced level, in dB; the most is [`MOST_SNR_DB`]. Both are
@@ -79,6 +85,8 @@ impl Default for AugmentationRecipe {
             tilt_db: 0.0,
             curve_db: 0.0,
             band_limit: 0.0,
+            expansion: 0.0,
+            expansion_ratio: 3.0,
             noise: 0.0,
             noise_snr_db: 5.0,
             room: 0.0,
@@ -110,6 +118,8 @@ const ROOM_TILT: (f64, f64) = (1.2, 0.6);
 const CURVE_TERMS: usize = 6;
 /// Largest part of a window that one mask over time may take.
 const MASK_SHARE: usize = 5;
+/// Between decibels and the binary logarithm of a power.
+const OCTAVES_PER_DB: f32 = 0.332_192_8;
 
 impl AugmentationRecipe {
     /// Checks all values.
@@ -124,6 +134,8 @@ impl AugmentationRecipe {
         real("augmentation.tilt_db", self.tilt_db, 0.0, 20.0)?;
         real("augmentation.curve_db", self.curve_db, 0.0, 20.0)?;
         real("augmentation.band_limit", self.band_limit, 0.0, 1.0)?;
+        real("augmentation.expansion", self.expansion, 0.0, 1.0)?;
+        real("augmentation.expansion_ratio", self.expansion_ratio, 1.0, 10.0)?;
         real("augmentation.noise", self.noise, 0.0, 1.0)?;
         real("augmentation.noise_snr_db", self.noise_snr_db, -30.0, MOST_SNR_DB)?;
         real("augmentation.room", self.room, 0.0, 1.0)?;
@@ -154,6 +166,7 @@ pub struct Variation {
     curve_db: Vec<f32>,
     /// Added to all bands of the clip and not to its session, in dB.
     own_gain_db: f32,
+    expander: Option<Expander>,
     /// Mean noise power of each band.
     noise: Option<Vec<f32>>,
     room: Option<Room>,
@@ -213,6 +226,8 @@ impl Variation {
         if recipe.own_gain_db > 0.0 {
             own_gain_db += recipe.own_gain_db * normal(random);
         }
+        let expander = (recipe.expansion > 0.0 && random.random_bool(recipe.expansion))
+            .then(|| Expander::draw(recipe.expansion_ratio, random));
         let noise = random.random_bool(recipe.noise).then(|| {
             let levels = voice_db
                 .iter()
@@ -254,6 +269,7 @@ impl Variation {
             source_bands: (stretch != 1.0).then(|| source_bands(spec, &centres, stretch)),
             own_gain_db: own_gain_db as f32,
             curve_db: curve.into_iter().map(|value| value as f32).collect(),
+            expander,
             noise,
             room,
             time_masks,
@@ -271,8 +287,10 @@ impl Variation {
     fn vary(&self, clip: &ClipFrames, end: usize, gain_db: f32) -> Vec<f32> {
         let bands = self.curve_db.len();
         let mut rows = vec![0.0; end * bands];
-        for (frame, row) in rows.chunks_exact_mut(bands).enumerate() {
-            self.warp(clip.frame(frame), row);
+        let expanded = self.expander.map(|expander| expander.expand(clip, end));
+        let recorded = expanded.as_deref().unwrap_or(&clip.bands_db);
+        for (recorded, row) in recorded.chunks_exact(bands).zip(rows.chunks_exact_mut(bands)) {
+            self.warp(recorded, row);
             for (value, curve) in row.iter_mut().zip(&self.curve_db) {
                 *value += curve + gain_db;
             }
@@ -284,15 +302,15 @@ impl Variation {
     }
 
     /// What a session that has heard `totals` would have heard under this variation. `examples` are some of the clips
-    /// that it heard: noise and room shift the mean of all as they shift the mean of these, and hide as much of all
-    /// from the voice gate.
+    /// that it heard: expander, noise and room shift the mean of all as they shift the mean of these, and hide as much
+    /// of all from the voice gate.
     pub fn session(&self, totals: &SessionTotals, examples: &[&ClipFrames], voicing: &Voicing) -> SessionTotals {
         let mut all = self.recoloured(totals);
-        if !self.has_background() || examples.is_empty() {
+        if self.is_equaliser() || examples.is_empty() {
             return all;
         }
         let bands = self.curve_db.len();
-        let (mut clean, mut heard) = (0, 0);
+        let mut clean = 0;
         let mut shift = vec![0.0; bands];
         for example in examples {
             clean += example.totals.frames;
@@ -300,26 +318,21 @@ impl Variation {
                 *shift -= sum;
             }
         }
-        let mut sums = vec![0.0; bands];
+        let mut with = SessionTotals {
+            frames: 0,
+            sum_db: vec![0.0; bands],
+        };
         for example in examples {
-            let rows = self.vary(example, example.frames(), 0.0);
-            let voiced = voicing.of(&rows);
-            for (row, _) in rows.chunks_exact(bands).zip(voiced).filter(|(_, voiced)| *voiced) {
-                heard += 1;
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += f64::from(*value);
-                }
-            }
+            voicing.observe(&self.vary(example, example.frames(), 0.0), &mut with);
         }
-        if heard == 0 {
-            all.frames = 0;
-            all.sum_db.fill(0.0);
-            return all;
+        if with.frames == 0 {
+            return with;
         }
         // Mean shift of the examples' means, applied to the frames that the gate leaves.
-        let frames = (all.frames as f64 * heard as f64 / clean as f64).round().max(1.0);
-        for ((sum, shift), with) in all.sum_db.iter_mut().zip(&shift).zip(&sums) {
-            let mean = *sum / all.frames.max(1) as f64 + shift / clean as f64 + with / heard as f64;
+        let heard = with.frames as f64;
+        let frames = (all.frames as f64 * heard / clean as f64).round().max(1.0);
+        for ((sum, shift), with) in all.sum_db.iter_mut().zip(&shift).zip(&with.sum_db) {
+            let mean = *sum / all.frames.max(1) as f64 + shift / clean as f64 + with / heard;
             *sum = mean * frames;
         }
         all.frames = frames as u64;
@@ -352,6 +365,11 @@ impl Variation {
         }
     }
 
+    /// Whether all frames are shifted alike, and with them their mean.
+    fn is_equaliser(&self) -> bool {
+        self.expander.is_none() && !self.has_background()
+    }
+
     fn has_background(&self) -> bool {
         self.noise.is_some() || self.room.is_some()
     }
@@ -373,8 +391,6 @@ impl Variation {
 
     /// Adds the room's tail, then noise.
     fn add_background(&self, rows: &mut [f32]) {
-        /// Between decibels and the binary logarithm of a power.
-        const OCTAVES_PER_DB: f32 = 0.332_192_8;
         let bands = self.curve_db.len();
         let mut energy = vec![0.0_f32; bands];
         for (frame, row) in rows.chunks_exact_mut(bands).enumerate() {
@@ -469,10 +485,7 @@ fn grid(spec: &FeatureSpec) -> (f64, f64) {
 
 /// Centre of each mel band, in Hz.
 pub(crate) fn centres_hz(spec: &FeatureSpec) -> Vec<f64> {
-    let mut edges = band_edges_hz(spec);
-    edges.remove(0);
-    edges.truncate(spec.mel_bands);
-    edges
+    band_edges_hz(spec)[1..=spec.mel_bands].to_vec()
 }
 
 /// Where each band lay before all frequencies were multiplied by `stretch`.
@@ -568,6 +581,7 @@ mod tests {
             tilt_db: 3.0,
             curve_db: 3.0,
             band_limit: 0.5,
+            expansion: 0.5,
             noise: 0.5,
             room: 0.5,
             ..AugmentationRecipe::default()
@@ -578,9 +592,9 @@ mod tests {
             let variation = draw(&recipe, seed);
             let rows = variation.bands_db(&clip, clip.frames());
             let session = variation.session(&clip.totals, &[&clip], &voicing);
-            let heard = match variation.has_background() {
-                true => voicing.of(&rows),
-                false => clip.voiced.clone(),
+            let heard = match variation.is_equaliser() {
+                true => clip.voiced.clone(),
+                false => voicing.of(&rows),
             };
             let frames = heard.iter().filter(|heard| **heard).count();
             hidden += usize::from(frames < clip.frames());

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::seed::bytes_key;
+use crate::whole_file;
 
 /// A file with values could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +55,8 @@ fn write(path: &Path, values: &[f32]) -> std::io::Result<()> {
     let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let mut bytes = bytes_key(&data).to_le_bytes().to_vec();
     bytes.extend(data);
-    // In one move, so that nobody reads half of it; several processes may work on the same clips.
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    fs::write(&new, bytes)?;
-    fs::rename(&new, path)
+    // Several processes may work on the same clips.
+    whole_file::write(path, bytes)
 }
 
 fn decode(bytes: &[u8]) -> Option<Vec<f32>> {

@@ -252,8 +252,8 @@ fn conditions(sessions: &Sessions) -> String {
     }
     let mut text =
         "The same clips as other recordings would have given them, the whole session alike (`noise`: dB below \
-                    the speaker's mean power, louder than the quiet clips; `snr`: dB below each clip's own):\n\n\
-                    | condition | warm UAR (difference) | cold UAR (difference) |\n|---|---|---|\n"
+         the speaker's mean power, louder than the quiet clips; `snr`: dB below each clip's own):\n\n\
+         | condition | warm UAR (difference) | cold UAR (difference) |\n|---|---|---|\n"
             .to_string();
     for (own, other) in warm.conditions.iter().zip(&cold.conditions) {
         text += &format!(

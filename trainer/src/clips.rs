@@ -50,6 +50,14 @@ pub fn add_totals(totals: &mut SessionTotals, other: &SessionTotals) {
     }
 }
 
+/// Adds one voiced frame's bands to `totals`.
+pub fn add_frame(totals: &mut SessionTotals, bands_db: &[f32]) {
+    totals.frames += 1;
+    for (sum, band) in totals.sum_db.iter_mut().zip(bands_db) {
+        *sum += f64::from(*band);
+    }
+}
+
 /// Mean of each band over the frames of `totals`, in dB; 0 without frames.
 pub fn mean_db(totals: &SessionTotals) -> Vec<f32> {
     let frames = totals.frames.max(1) as f64;
@@ -178,10 +186,7 @@ pub fn frames(extractor: &mut Extractor, spec: &FeatureSpec, recording: &Recordi
         bands_db.extend_from_slice(frame.bands_db);
         voiced.push(frame.voiced);
         if frame.voiced {
-            totals.frames += 1;
-            for (sum, band) in totals.sum_db.iter_mut().zip(frame.bands_db) {
-                *sum += f64::from(*band);
-            }
+            add_frame(&mut totals, frame.bands_db);
         }
     });
     (bands_db, voiced, totals)

@@ -1,6 +1,5 @@
 //! Clips as another room, microphone or level would have given them: how a model does beyond its own recordings.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -106,9 +105,9 @@ impl Condition {
         seed: u64,
         on_clip: impl Fn() + Sync,
     ) -> Result<Vec<ClipFrames>, WaveformError> {
-        let powers = match self {
-            Self::Noise(_) => session_powers(clips, spec)?,
-            _ => BTreeMap::new(),
+        let speakers = match self {
+            Self::Noise(_) => Some(session_powers(clips, spec)?),
+            _ => None,
         };
         let extractors = Extractors::default();
         let one = |clip: &ClipFrames| {
@@ -120,8 +119,10 @@ impl Condition {
                 Self::Noise(snr_db) | Self::Snr(snr_db) => {
                     let name = clip.clip.path.file_name().unwrap_or_default();
                     let mut random = stream(seed, Purpose::Condition, text_key(&name.to_string_lossy()), 0);
-                    let own = || Voiced::of(&waveform, &clip.voiced, spec).power();
-                    let voice = powers.get(&session).copied().unwrap_or_else(own);
+                    let voice = match &speakers {
+                        Some(powers) => powers[&session],
+                        None => Voiced::of(&waveform, &clip.voiced, spec).power(),
+                    };
                     noise::add(&mut waveform, voice / 10.0_f64.powf(snr_db / 10.0), PINK, &mut random);
                 }
                 Self::Room(t60_s) => {

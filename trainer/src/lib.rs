@@ -48,3 +48,4 @@ pub mod targets;
 pub mod training;
 pub mod tuning;
 pub mod waveform;
+pub mod whole_file;

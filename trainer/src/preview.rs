@@ -180,6 +180,7 @@ fn waveform_recipes(recipe: &WaveformRecipe) -> Vec<(String, String, WaveformRec
 /// Name and recipe of each variation of the mel bands alone, and of all together.
 fn mel_recipes(recipe: &AugmentationRecipe) -> Vec<(&'static str, AugmentationRecipe)> {
     let off = || AugmentationRecipe {
+        expansion_ratio: recipe.expansion_ratio,
         noise_snr_db: recipe.noise_snr_db,
         room_s: recipe.room_s,
         room_wet_db: recipe.room_wet_db,
@@ -203,6 +204,7 @@ fn mel_recipes(recipe: &AugmentationRecipe) -> Vec<(&'static str, AugmentationRe
     add("tilt", &|own| own.tilt_db = recipe.tilt_db);
     add("curve", &|own| own.curve_db = recipe.curve_db);
     add("band limit", &|own| own.band_limit = certain(recipe.band_limit));
+    add("expander", &|own| own.expansion = certain(recipe.expansion));
     add("noise", &|own| own.noise = certain(recipe.noise));
     add("room", &|own| own.room = certain(recipe.room));
     add("time masks", &|own| own.time_masks = recipe.time_masks);
@@ -265,12 +267,12 @@ mod tests {
         let recording = voice(150.0, 3.0, 1.0, 1);
         let recipe = recipe(
             "[waveform]\ncopies = 1\ntime_stretch = 0.1\npitch_shift = 0.1\nroom = 0.1\nnoise = 0.1\nequaliser = 0.1\n\
-             band_limit = 0.1\ngain = 1.0\n[augmentation]\ntime_warp = 0.2\nnoise = 0.1\ntime_masks = 4\nband_masks = 4",
+             band_limit = 0.1\ngain = 1.0\n[augmentation]\ntime_warp = 0.2\nexpansion = 0.1\nnoise = 0.1\ntime_masks = 4\nband_masks = 4",
         );
         let all = previews(&recording, &recipe, &spec, 1).unwrap();
         assert_eq!(all, previews(&recording, &recipe, &spec, 1).unwrap());
         let names: BTreeSet<&str> = all.iter().map(|preview| preview.name.as_str()).collect();
-        assert_eq!((names.len(), all.len()), (1 + 2 * 7 + 1 + 5, 21));
+        assert_eq!((names.len(), all.len()), (1 + 2 * 7 + 1 + 6, 22));
         for name in [
             "pitch-shift-most",
             "gain-least",

@@ -28,6 +28,7 @@ use crate::recipe::{Recipe, RecipeError};
 use crate::scaler::StandardScaler;
 use crate::seed::bytes_key;
 use crate::split::SpeakerSplit;
+use crate::whole_file;
 
 const RECIPE: &str = "recipe.toml";
 const RUN: &str = "run.json";
@@ -453,11 +454,8 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
     write_text(path, &(text + "\n"))
 }
 
-/// The whole text or, if the program is stopped, what was there before.
 fn write_text(path: &Path, text: &str) -> Result<(), RunError> {
-    let new = path.with_extension("new");
-    fs::write(&new, text).map_err(|reason| written(&new, reason))?;
-    fs::rename(&new, path).map_err(|reason| written(path, reason))
+    whole_file::write(path, text).map_err(|reason| written(path, reason))
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {

@@ -1,7 +1,7 @@
 //! From clips to network inputs: which frames, after which session.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use affekt_features::{Dct, FeatureError, FeatureSpec, MIN_WINDOW_FRAMES, Session, SessionTotals};
 use affekt_models::Emotion;
@@ -11,7 +11,7 @@ use rand_distr::{Beta, Distribution};
 use rayon::prelude::*;
 
 use crate::augmentation::{AugmentationRecipe, Texture, Variation, Voicing};
-use crate::clips::{ClipFrames, add_totals, mean_db, no_totals};
+use crate::clips::{ClipFrames, add_frame, add_totals, mean_db, no_totals};
 use crate::front_end::Embeddings;
 use crate::network::CLASSES;
 use crate::recipe::{Architecture, Balance, NetworkRecipe, Recipe, SamplingRecipe, WindowRecipe};
@@ -58,7 +58,8 @@ pub struct Sampler<'a> {
     /// Places of the altered copies of each voice, by its place.
     copies: BTreeMap<usize, Vec<usize>>,
     sessions: BTreeMap<SessionKey<'a>, Speaker>,
-    texture: Arc<Texture>,
+    /// Made when the first variation is drawn.
+    texture: OnceLock<Arc<Texture>>,
     voicing: Voicing,
     seed: u64,
 }
@@ -75,9 +76,6 @@ struct Speaker {
 
 impl<'a> Sampler<'a> {
     /// For `clips`, which were analysed with `spec`; their places in it name them.
-    ///
-    /// # Panics
-    /// If nothing can be analysed with `spec`.
     pub fn new(clips: &'a [ClipFrames], spec: &'a FeatureSpec, recipe: &'a Recipe, seed: u64) -> Self {
         let (voices, others): (Vec<usize>, Vec<usize>) =
             (0..clips.len()).partition(|&place| clips[place].clip.emotion.is_some());
@@ -106,12 +104,10 @@ impl<'a> Sampler<'a> {
                 voice_db: mean_db(&totals),
             }
         };
-        let mut random = stream(seed, Purpose::Texture, 0, 0);
-        let texture = Texture::new(spec, &mut random).expect("the clips were analysed with it");
         Self {
             clips,
             spec,
-            texture: Arc::new(texture),
+            texture: OnceLock::new(),
             voicing: Voicing::new(spec),
             window: &recipe.window,
             recipe: &recipe.sampling,
@@ -229,21 +225,13 @@ impl<'a> Sampler<'a> {
             self.spec,
             voice_db,
             own_level_db,
-            &self.texture,
+            self.texture(),
             &mut random,
         );
         let examples = heard.choose_multiple(&mut random, SESSION_EXAMPLES);
         let examples: Vec<&ClipFrames> = examples.map(|&place| &self.clips[place]).collect();
         let mut session = variation.session(&before, &examples, &self.voicing);
-        let rows = variation.bands_db(own, end);
-        let voiced = self.voicing.of(&rows);
-        for (row, _) in rows
-            .chunks_exact(self.spec.mel_bands)
-            .zip(voiced)
-            .filter(|(_, voiced)| *voiced)
-        {
-            observe(&mut session, row);
-        }
+        self.voicing.observe(&variation.bands_db(own, end), &mut session);
         let longest = ((longest as f64 * variation.pace) as usize).max(1);
         Sample {
             clip,
@@ -252,6 +240,13 @@ impl<'a> Sampler<'a> {
             session,
             variation: Some(Box::new(variation)),
         }
+    }
+
+    fn texture(&self) -> &Arc<Texture> {
+        self.texture.get_or_init(|| {
+            let mut random = stream(self.seed, Purpose::Texture, 0, 0);
+            Arc::new(Texture::new(self.spec, &mut random).expect("the clips were analysed with it"))
+        })
     }
 
     /// A validation sample of the clip, the same in each epoch: the last voiced window that the plugin would
@@ -266,7 +261,7 @@ impl<'a> Sampler<'a> {
     fn sample(&self, clip: usize, end: usize, mut session: SessionTotals, longest: usize) -> Sample {
         let frames = &self.clips[clip];
         for index in (0..end).filter(|&index| frames.voiced[index]) {
-            observe(&mut session, frames.frame(index));
+            add_frame(&mut session, frames.frame(index));
         }
         Sample {
             clip,
@@ -313,13 +308,6 @@ pub type SessionKey<'a> = (&'a str, &'a str, usize);
 /// What a clip shares its session with: clips of its speaker from its corpus, altered alike.
 pub fn session_of(clip: &ClipFrames) -> SessionKey<'_> {
     (clip.clip.corpus, &clip.clip.speaker, clip.copy)
-}
-
-fn observe(session: &mut SessionTotals, bands_db: &[f32]) {
-    session.frames += 1;
-    for (sum, band) in session.sum_db.iter_mut().zip(bands_db) {
-        *sum += f64::from(*band);
-    }
 }
 
 /// End of the last voiced window that [`affekt_features::WindowStream`] would hand out: a multiple of `hop` frames,

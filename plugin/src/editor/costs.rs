@@ -54,14 +54,11 @@ impl BaseviewApp for Empty {
     }
 }
 
-fn settings() -> EguiWindowSettings {
+fn open(app: impl BaseviewApp) {
     let size = Size::Logical(LogicalSize::new(f64::from(DEFAULT.0), f64::from(DEFAULT.1)));
-    EguiWindowSettings::new()
+    let settings = EguiWindowSettings::new()
         .with_size(size)
-        .with_graphics_config(graphics())
-}
-
-fn open(settings: EguiWindowSettings, app: impl BaseviewApp) {
+        .with_graphics_config(graphics());
     EguiWindow::create(settings, app)
         .expect("a window can be opened")
         .run_until_closed()
@@ -70,7 +67,7 @@ fn open(settings: EguiWindowSettings, app: impl BaseviewApp) {
 
 fn show(app: App, time: Duration, frames: Arc<AtomicU32>) {
     let end = Instant::now() + time;
-    open(settings(), Sitter { app, end, frames });
+    open(Sitter { app, end, frames });
 }
 
 /// Lets the app watch its instance, as in a host.
@@ -211,7 +208,7 @@ fn holdings_of_closed_windows() {
     report("windows", 0);
     for round in 1..=4 {
         for _ in 0..WINDOWS / 4 {
-            open(settings(), Empty);
+            open(Empty);
         }
         report("empty windows", round * WINDOWS / 4);
     }

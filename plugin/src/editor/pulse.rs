@@ -35,8 +35,8 @@ struct Shared {
 }
 
 impl Pulse {
-    /// Watches, and asks for a drawing whenever something has changed or `repaint` wants one. If the system gives no thread, nothing
-    /// moves by itself.
+    /// Watches, and asks for a drawing whenever something has changed or `repaint` wants one. If the system gives no
+    /// thread, nothing moves by itself.
     pub fn start(readout: Arc<Readout>, link: Arc<Link>, look: EditorLook, repaint: Repaint) -> Self {
         let shared = Arc::new(Shared::default());
         let thread = {

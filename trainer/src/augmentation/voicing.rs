@@ -1,9 +1,10 @@
 //! Which frames of a varied clip pass for voice: noise hides the quiet ones from the plugin's gate, and then the session
 //! does not hear them.
 
-use affekt_features::{FeatureSpec, VoiceGate};
+use affekt_features::{FeatureSpec, SessionTotals, VoiceGate};
 
-use super::band_edges_hz;
+use super::{OCTAVES_PER_DB, band_edges_hz};
+use crate::clips::add_frame;
 
 /// The plugin's gate on mel bands in place of samples.
 #[derive(Debug, Clone)]
@@ -38,10 +39,16 @@ impl Voicing {
             .collect()
     }
 
+    /// Adds the voiced frames of `rows` (`[frames, bands]`, in dB) to `totals`.
+    pub fn observe(&self, rows: &[f32], totals: &mut SessionTotals) {
+        let frames = rows.chunks_exact(self.weights.len());
+        for (row, _) in frames.zip(self.of(rows)).filter(|(_, voiced)| *voiced) {
+            add_frame(totals, row);
+        }
+    }
+
     /// Level of a frame, in dBFS.
     fn level_db(&self, row: &[f32]) -> f32 {
-        /// Between decibels and the binary logarithm of a power.
-        const OCTAVES_PER_DB: f32 = 0.332_192_8;
         let power: f32 = row
             .iter()
             .zip(&self.weights)

@@ -11,6 +11,7 @@ use affekt_trainer::export::of_run;
 use affekt_trainer::recipe::{Labels, Protocol, Recipe};
 use affekt_trainer::run_folder::RunFolder;
 use affekt_trainer::split::{Side, SpeakerSplit};
+use affekt_trainer::whole_file;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre::{WrapErr, bail, ensure};
@@ -225,12 +226,8 @@ fn test(
     write(&folder.join(heard_file(session)), serde_json::to_string(&heard)?)
 }
 
-/// In one move, so that the file is there as a whole or not at all.
 fn write(path: &Path, content: impl AsRef<[u8]>) -> color_eyre::Result<()> {
-    let new = path.with_extension("new");
-    std::fs::write(&new, content)
-        .and_then(|()| std::fs::rename(&new, path))
-        .wrap_err_with(|| format!("{} cannot be written", path.display()))
+    whole_file::write(path, content).wrap_err_with(|| format!("{} cannot be written", path.display()))
 }
 
 /// The kind of label that a recipe's models are judged by.
