@@ -86,7 +86,7 @@ impl Dataset {
         if let Some(clip) = clips.iter().find(|clip| split.side(&clip.speaker).is_none()) {
             return Err(DatasetError::Unknown(clip.speaker.clone()));
         }
-        let mut spec = FeatureSpec::standard();
+        let mut spec = recipe.features();
         let start = Instant::now();
         let mut loaded = load(clips, &spec, &on_clip)?;
         let features_s = start.elapsed().as_secs_f64();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use affekt_features::FeatureSpec;
 use serde::{Deserialize, Serialize};
 
 pub use crate::augmentation::AugmentationRecipe;
@@ -51,6 +52,13 @@ pub struct WindowRecipe {
     pub frames: usize,
     /// Frames between two windows.
     pub hop_frames: usize,
+    /// Floor of the bands below the session's mean, in dB.
+    #[serde(default = "standard_range_db")]
+    pub range_db: f32,
+}
+
+fn standard_range_db() -> f32 {
+    FeatureSpec::standard().session.range_db
 }
 
 /// The layers.
@@ -380,6 +388,13 @@ impl Recipe {
         toml::to_string_pretty(self).map_err(|error| RecipeError::Toml(error.to_string()))
     }
 
+    /// What the model hears, with a flat prior.
+    pub fn features(&self) -> FeatureSpec {
+        let mut spec = FeatureSpec::standard();
+        spec.session.range_db = self.window.range_db;
+        spec
+    }
+
     fn check(&self) -> Result<(), RecipeError> {
         let (window, network, training) = (&self.window, &self.network, &self.training);
         let (sampling, split) = (&self.sampling, &self.split);
@@ -390,6 +405,7 @@ impl Recipe {
             affekt_features::MAX_WINDOW_FRAMES,
         )?;
         whole("window.hop_frames", window.hop_frames, 1, window.frames)?;
+        real("window.range_db", f64::from(window.range_db), 1.0, 100.0)?;
         network.check()?;
         whole("training.epochs", training.epochs, 1, 10_000)?;
         whole("training.batch", training.batch, 2, 4_096)?;
@@ -609,6 +625,17 @@ mod tests {
     fn the_recipes_beside_it_are_read() {
         let crnn = Recipe::from_toml(include_str!("../recipes/crnn.toml")).unwrap();
         assert_eq!(crnn.network.architecture, Architecture::Crnn);
+        // They teach its network on.
+        for text in [
+            include_str!("../recipes/crnn-robust.toml"),
+            include_str!("../recipes/song.toml"),
+        ] {
+            let taught = Recipe::from_toml(text).unwrap();
+            assert_eq!(
+                (taught.network, taught.window),
+                (crnn.network.clone(), crnn.window.clone())
+            );
+        }
         let behind = Recipe::from_toml(include_str!("../recipes/front-end.toml")).unwrap();
         assert_eq!(behind.front_end.unwrap().model.to_str(), Some("wav2vec2.onnx"));
     }
@@ -674,6 +701,7 @@ share = 0.5
             ("batch = 32", "batch = 32\nmixup = -1.0", "training.mixup"),
             ("[split]", "[augmentation]\nnoise = 2.0\n[split]", "augmentation.noise"),
             ("earliest_end = 0.6", "earliest_end = 1.5", "sampling.earliest_end"),
+            ("hop_frames = 10", "hop_frames = 10\nrange_db = 0.5", "window.range_db"),
         ] {
             let error = Recipe::from_toml(&DEFAULT_RECIPE.replace(from, to)).unwrap_err();
             assert!(
@@ -681,5 +709,15 @@ share = 0.5
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_model_hears_down_to_the_recipes_range() {
+        let standard = Recipe::from_toml(DEFAULT_RECIPE).unwrap();
+        assert_eq!(standard.features(), FeatureSpec::standard());
+        let text = DEFAULT_RECIPE.replace("hop_frames = 10", "hop_frames = 10\nrange_db = 20.0");
+        let spec = Recipe::from_toml(&text).unwrap().features();
+        assert_eq!(spec.session.range_db, 20.0);
+        spec.validate().unwrap();
     }
 }

@@ -565,6 +565,7 @@ mod tests {
     const WINDOW: WindowRecipe = WindowRecipe {
         frames: 120,
         hop_frames: 10,
+        range_db: 35.0,
     };
 
     fn recipe() -> Recipe {

@@ -7,6 +7,7 @@ mod bundle;
 mod cargo;
 mod demo;
 mod install;
+mod models;
 mod packages;
 mod python;
 mod screenshot;
@@ -31,6 +32,7 @@ enum Command {
     Bundle(bundle::Arguments),
     Install(install::Arguments),
     Demo(demo::Arguments),
+    Models(models::Arguments),
     Screenshot(screenshot::Arguments),
     Standalone(standalone::Arguments),
     Test(test::Arguments),
@@ -46,6 +48,7 @@ fn main() -> color_eyre::Result<()> {
         Command::Bundle(arguments) => arguments.run(),
         Command::Install(arguments) => arguments.run(),
         Command::Demo(arguments) => arguments.run(),
+        Command::Models(arguments) => arguments.run(),
         Command::Screenshot(arguments) => arguments.run(),
         Command::Standalone(arguments) => arguments.run(),
         Command::Test(arguments) => arguments.run(),

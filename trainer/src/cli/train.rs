@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use affekt_features::FeatureSpec;
 use affekt_trainer::cache::Cache;
 use affekt_trainer::clips::ClipFrames;
 use affekt_trainer::corpora::{Clip, CorpusFolder};
@@ -222,11 +221,11 @@ impl Plan<'_> {
             None => None,
         };
         // What is wrong with them is to be known before hours of clips are read.
-        let front_end = FrontEndFile::of(recipe, &FeatureSpec::standard())?;
+        let front_end = FrontEndFile::of(recipe, &recipe.features())?;
         let teacher = recipe
             .distillation
             .as_ref()
-            .map(|distillation| Teacher::of(distillation, &FeatureSpec::standard()))
+            .map(|distillation| Teacher::of(distillation, &recipe.features()))
             .transpose()?;
         let train_clips = clips
             .iter()

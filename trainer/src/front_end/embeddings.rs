@@ -111,6 +111,7 @@ mod tests {
     const WINDOW: WindowRecipe = WindowRecipe {
         frames: 100,
         hop_frames: 10,
+        range_db: 35.0,
     };
 
     #[test]
