@@ -1,15 +1,18 @@
 //! Subcommands: each reads its arguments, calls the library and shows what comes out.
 
 mod corpora;
+mod corpus_arguments;
 mod cross_validate;
+mod epoch_display;
 mod evaluate;
 mod export;
 mod interrupt;
-mod known;
+mod plan;
 mod predict;
 mod prepare;
 mod preview;
 mod progress;
+mod settings;
 mod shard;
 mod train;
 mod tune;
@@ -26,7 +29,7 @@ pub struct Command {
 
 #[derive(Debug, clap::Subcommand)]
 enum Subcommand {
-    Corpora(known::Arguments),
+    Corpora(corpora::Arguments),
     Prepare(prepare::Arguments),
     Preview(preview::Arguments),
     Train(train::Arguments),

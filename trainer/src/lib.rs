@@ -27,7 +27,7 @@ pub mod listening;
 mod lstm;
 pub mod memory;
 pub mod metrics;
-mod model_file;
+pub mod model_file;
 pub mod network;
 pub mod non_voice;
 mod norm_pool;

@@ -1,45 +1,55 @@
-//! Reading corpora, with a line for everything that is left out.
+//! `affekt-trainer corpora`
 
-use std::collections::BTreeMap;
-
-use affekt_trainer::clips::Dropped;
-use affekt_trainer::corpora::{Clip, CorpusFolder, Rule, Sex};
+use affekt_trainer::corpora::CORPORA;
 use clap::Args;
 
-/// Which recordings.
+/// Lists the corpora that can be read: licence, how to get them, and how their labels map to the six emotions.
 #[derive(Debug, Args)]
-pub struct Corpora {
-    /// A corpus and the folder it lies in; repeatable. `affekt-trainer corpora` lists them.
-    #[arg(long = "corpus", value_name = "NAME=FOLDER", required = true)]
-    pub folders: Vec<CorpusFolder>,
-    /// What becomes of a label beside the six emotions, e.g. calm=neutral; repeatable. By default it is left out.
-    #[arg(long = "map", value_name = "LABEL=EMOTION")]
-    pub map: Vec<Rule>,
+pub struct Arguments {
+    /// Prints one JSON array in place of the text.
+    #[arg(long)]
+    json: bool,
 }
 
-impl Corpora {
-    /// The sex of the speakers of these clips, where their corpora say it.
-    pub fn sexes(&self, clips: &[Clip]) -> BTreeMap<String, Sex> {
-        self.folders.iter().flat_map(|corpus| corpus.sexes(clips)).collect()
-    }
-
-    /// Lists all clips and says on stderr what was found.
-    pub fn list(&self) -> color_eyre::Result<Vec<Clip>> {
-        let mapping = self.map.iter().copied().collect();
-        let mut clips = Vec::new();
-        for corpus in &self.folders {
-            let listing = corpus.list(&mapping)?;
-            eprintln!("{}: {listing}", corpus.corpus.name);
-            clips.extend(listing.clips);
+impl Arguments {
+    /// Lists.
+    pub fn run(self) -> color_eyre::Result<()> {
+        if self.json {
+            let list: Vec<_> = CORPORA
+                .iter()
+                .map(|corpus| {
+                    serde_json::json!({
+                        "name": corpus.name,
+                        "title": corpus.title,
+                        "language": corpus.language,
+                        "content": corpus.content,
+                        "licence": corpus.licence,
+                        "source": corpus.source,
+                        "files": corpus.files,
+                        "labels": corpus.labels,
+                        "attribution": corpus.attribution,
+                    })
+                })
+                .collect();
+            println!("{}", serde_json::to_string_pretty(&list)?);
+            return Ok(());
         }
-        Ok(clips)
-    }
-}
-
-/// Names the clips that could not be used.
-pub fn report(dropped: &[Dropped]) {
-    for clip in dropped {
-        let name = clip.path.file_name().unwrap_or(clip.path.as_os_str());
-        eprintln!("dropped {}: {}", name.to_string_lossy(), clip.reason);
+        for corpus in CORPORA {
+            println!("{}  {}", corpus.name, corpus.title);
+            for (what, text) in [
+                ("holds", format!("{}, {}", corpus.language, corpus.content)),
+                ("licence", corpus.licence.into()),
+                ("from", corpus.source.into()),
+                ("files", corpus.files.into()),
+                ("labels", corpus.labels.into()),
+            ] {
+                println!("    {what:8} {text}");
+            }
+        }
+        println!(
+            "\nGive them as --corpus NAME=FOLDER, with the folder they were unpacked into. Labels beside the six are \
+             left out unless --map, e.g. --map calm=neutral, says otherwise."
+        );
+        Ok(())
     }
 }

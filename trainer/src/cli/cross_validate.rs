@@ -16,11 +16,13 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre::{WrapErr, bail, ensure};
 
-use super::corpora::{Corpora, report};
+use super::corpus_arguments::{Corpora, report};
 use super::evaluate::{By, Session, leave_out_heard, table};
+use super::plan::Plan;
 use super::progress;
+use super::settings::Settings;
 use super::shard::Shard;
-use super::train::{Origin, Plan, Settings};
+use super::train::Origin;
 
 /// Trains and tests once for each division of the recipe's `split.protocol` (folds, speakers, corpora) and measures
 /// all tests together. Goes on where it was stopped.
@@ -30,6 +32,9 @@ pub struct Arguments {
     corpora: Corpora,
     #[command(flatten)]
     settings: Settings,
+    /// Most epochs, in place of the recipe's.
+    #[arg(long)]
+    epochs: Option<usize>,
     /// Folder for the runs, one folder per division.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -87,8 +92,8 @@ fn heard_file(session: SessionState) -> &'static str {
 impl Arguments {
     /// Trains, tests, measures.
     pub fn run(self) -> color_eyre::Result<()> {
-        self.settings.start_threads()?;
-        let mut recipe = self.settings.recipe()?;
+        self.settings.start_threads(None)?;
+        let mut recipe = self.settings.recipe(self.epochs)?;
         if let Some(protocol) = self.protocol {
             recipe.split.protocol = protocol.into();
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use affekt_features::FeatureSpec;
-use affekt_models::{Input, MAX_MODEL_BYTES, Model};
+use affekt_models::{Input, Model};
 use affekt_trainer::card::{self, Figures, Sessions};
 use affekt_trainer::clips::{ClipFrames, load};
 use affekt_trainer::condition::{Condition, STANDARD_CONDITIONS};
@@ -13,15 +13,16 @@ use affekt_trainer::evaluation::{
     ConditionFigures, Evaluation, Heard, Listening, SessionState, listen, listen_to_non_voice,
 };
 use affekt_trainer::listening;
+use affekt_trainer::model_file;
 use affekt_trainer::recipe::Labels;
 use affekt_trainer::report::{html, pictures};
 use affekt_trainer::run_folder::{RunFolder, RunRecord};
 use affekt_trainer::split::{Side, SpeakerSplit};
 use affekt_trainer::targets::label;
 use clap::{Args, ValueEnum};
-use color_eyre::eyre::{WrapErr, bail, ensure};
+use color_eyre::eyre::{WrapErr, bail, ensure, eyre};
 
-use super::corpora::{Corpora, report};
+use super::corpus_arguments::{Corpora, report};
 use super::progress;
 
 /// Measures a model on labelled recordings: UAR, confusion matrix, calibration.
@@ -68,8 +69,8 @@ pub struct Arguments {
     /// sixteen clips, window by window.
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
-    /// Writes a model card (Markdown) with the usual conditions if none are given, and its figures beside it (JSON): warm and cold sessions; speakers of the run's
-    /// corpora in the main table, other corpora in one of their own.
+    /// Writes a model card (Markdown) and its figures beside it (JSON): warm and cold sessions, and the usual conditions
+    /// unless others are given. Speakers of the run's corpora are in the main table; every other corpus has its own.
     #[arg(long, value_name = "FILE", requires = "run", conflicts_with = "allow_seen")]
     card: Option<PathBuf>,
 }
@@ -124,7 +125,8 @@ pub enum By {
 impl Arguments {
     /// Evaluates.
     pub fn run(self) -> color_eyre::Result<()> {
-        let onnx = read_model(&self.model)?;
+        let onnx = model_file::read(&self.model)
+            .map_err(|reason| eyre!("the model {} cannot be read: {reason}", self.model.display()))?;
         let contract = Model::from_bytes(&onnx)
             .wrap_err_with(|| self.model.display().to_string())?
             .contract()
@@ -362,17 +364,6 @@ fn unseen(clips: Vec<Clip>, split: &SpeakerSplit, allow: bool) -> color_eyre::Re
         eprintln!("{seen} clips left out: the model's run has seen their speakers");
     }
     Ok(unseen)
-}
-
-fn read_model(path: &PathBuf) -> color_eyre::Result<Vec<u8>> {
-    let cannot = || format!("the model {} cannot be read", path.display());
-    let length = std::fs::metadata(path).wrap_err_with(cannot)?.len();
-    ensure!(
-        length <= MAX_MODEL_BYTES,
-        "the model {} is {length} bytes long, more than the {MAX_MODEL_BYTES} that are accepted",
-        path.display()
-    );
-    std::fs::read(path).wrap_err_with(cannot)
 }
 
 /// All figures as text.

@@ -8,7 +8,7 @@ use affekt_trainer::clips::load;
 use clap::Args;
 use color_eyre::eyre::WrapErr;
 
-use super::corpora::{Corpora, report};
+use super::corpus_arguments::{Corpora, report};
 use super::progress;
 
 /// Looks through corpora: unreadable, silent, clipped and too short recordings, copies, contradicting labels, counts by

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use affekt_features::FeatureSpec;
 use affekt_features::recording::Recording;
 use affekt_trainer::preview::picture::write_png;
 use affekt_trainer::preview::previews;
-use affekt_trainer::recipe::Recipe;
 use affekt_trainer::waveform::Waveform;
 use clap::Args;
 use color_eyre::eyre::WrapErr;
+
+use super::settings::read_recipe;
 
 /// Bits of a sample in the files that are written, and the highest sample.
 const BITS: u16 = 24;
@@ -35,11 +35,9 @@ pub struct Arguments {
 impl Arguments {
     /// Writes the files.
     pub fn run(self) -> color_eyre::Result<()> {
-        let text = std::fs::read_to_string(&self.recipe)
-            .wrap_err_with(|| format!("the recipe {} cannot be read", self.recipe.display()))?;
-        let recipe = Recipe::from_toml(&text).wrap_err_with(|| self.recipe.display().to_string())?;
+        let recipe = read_recipe(&self.recipe)?;
         let recording = Recording::read(&self.clip)?;
-        let spec = FeatureSpec::standard();
+        let spec = recipe.features();
         let all = previews(&recording, &recipe, &spec, self.seed)?;
         std::fs::create_dir_all(&self.out).wrap_err_with(|| format!("{} cannot be made", self.out.display()))?;
         for (number, preview) in all.iter().enumerate() {

@@ -1,8 +1,7 @@
 //! `affekt-trainer tune`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use affekt_trainer::recipe::DEFAULT_RECIPE;
 use affekt_trainer::report::courses;
 use affekt_trainer::run_folder::RunFolder;
 use affekt_trainer::split::SpeakerSplit;
@@ -10,9 +9,10 @@ use affekt_trainer::tuning::{Search, Standing, Trial, ranked};
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail};
 
-use super::corpora::Corpora;
+use super::corpus_arguments::Corpora;
+use super::plan::Plan;
+use super::settings::Settings;
 use super::shard::Shard;
-use super::train::{Plan, Settings};
 
 /// Searches for a better recipe: random values of any of its fields, the best trials trained on. Goes on where it was
 /// stopped.
@@ -36,14 +36,11 @@ pub struct Arguments {
 impl Arguments {
     /// Searches.
     pub fn run(self) -> color_eyre::Result<()> {
-        self.settings.start_threads()?;
-        let read =
-            |path: &Path| std::fs::read_to_string(path).wrap_err_with(|| format!("{} cannot be read", path.display()));
-        let base = match &self.settings.recipe {
-            Some(path) => read(path)?,
-            None => DEFAULT_RECIPE.to_string(),
-        };
-        let search = Search::from_toml(&read(&self.search)?).wrap_err_with(|| self.search.display().to_string())?;
+        self.settings.start_threads(None)?;
+        let base = self.settings.recipe(None)?.to_toml()?;
+        let text = std::fs::read_to_string(&self.search)
+            .wrap_err_with(|| format!("{} cannot be read", self.search.display()))?;
+        let search = Search::from_toml(&text).wrap_err_with(|| self.search.display().to_string())?;
         let trials = search.draw(&base, self.settings.seed)?;
         let mut going: Vec<usize> = trials.iter().map(|trial| trial.number).collect();
         for epochs in &search.epochs {
