@@ -9,9 +9,9 @@
 mod align;
 mod analysis;
 mod editor;
-mod library;
 mod model_choice;
 mod outbox;
+mod own_file;
 mod params;
 mod playhead;
 mod plugin;

@@ -22,7 +22,8 @@ use engines::Engines;
 use link::Link;
 use seat::Seat;
 
-/// How often the worker looks for frames while they come: a small part of [`crate::schedule::RESULT_DELAY_S`].
+/// How often the worker looks for frames while they come: a small part of
+/// [`RESULT_DELAY_S`](affekt_models::automation::RESULT_DELAY_S).
 const BUSY_POLL: Duration = Duration::from_millis(4);
 /// How often it looks while none come.
 const IDLE_POLL: Duration = Duration::from_millis(20);

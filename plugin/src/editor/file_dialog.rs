@@ -11,7 +11,7 @@ use nice_plug_egui::baseview::WindowContext;
 use rfd::AsyncFileDialog;
 
 use super::repaint::Repaint;
-use crate::library;
+use crate::own_file;
 
 /// Nobody closes a dialog sooner than this: an answer that comes sooner says that there was none.
 const SOONEST: Duration = Duration::from_millis(250);
@@ -80,7 +80,7 @@ impl FileDialog {
         repaint: Repaint,
     ) {
         // Whoever unloads the plugin does not close the dialog.
-        library::stay();
+        own_file::stay();
         let dialog = self.clone();
         let started = thread::Builder::new().name("affekt dialog".into()).spawn(move || {
             let start = Instant::now();

@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use affekt_models::{Contract, Model, ModelError, SHIPPED_MODEL, SHIPPED_MODELS, runtime};
 
 use super::link::ModelInfo;
-use crate::library;
 use crate::model_choice::ModelSource;
+use crate::own_file;
 
 /// Runs one window's features or samples.
 type Run = Box<dyn FnMut(&[f32]) -> Result<[f32; 6], String> + Send>;
@@ -66,7 +66,7 @@ impl Engine {
     fn load(model: impl FnOnce() -> Result<Model, ModelError> + UnwindSafe) -> Result<Self, String> {
         // A model or a runtime that fails must not take the host down.
         catch_unwind(|| {
-            let runtime = runtime::choose(library::own_path().as_deref());
+            let runtime = runtime::choose(own_file::path().as_deref());
             let mut model = model().map_err(|error| format!("{error}."))?;
             let contract = model.contract().clone();
             let run = move |window: &[f32]| {

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 /// The file this code was loaded from: the plugin's shared library inside its bundle. `None` if the system does not tell.
 #[cfg(unix)]
-pub fn own_path() -> Option<PathBuf> {
+pub fn path() -> Option<PathBuf> {
     use std::ffi::{CStr, OsStr};
     use std::mem::MaybeUninit;
     use std::os::unix::ffi::OsStrExt;
 
     let mut found = MaybeUninit::<libc::Dl_info>::uninit();
-    let here = own_path as *const () as *const libc::c_void;
+    let here = path as *const () as *const libc::c_void;
     // SAFETY: `here` is only looked up, `found` has room for the answer, which is complete if the result is not 0.
     let found = unsafe { (libc::dladdr(here, found.as_mut_ptr()) != 0).then(|| found.assume_init()) }?;
     if found.dli_fname.is_null() {
@@ -23,7 +23,7 @@ pub fn own_path() -> Option<PathBuf> {
 
 /// The file this code was loaded from: the plugin's shared library inside its bundle. `None` if the system does not tell.
 #[cfg(windows)]
-pub fn own_path() -> Option<PathBuf> {
+pub fn path() -> Option<PathBuf> {
     use std::ffi::OsString;
     use std::os::windows::ffi::OsStringExt;
     use std::ptr::null_mut;
@@ -39,7 +39,7 @@ pub fn own_path() -> Option<PathBuf> {
     let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
     let mut module = null_mut();
     // SAFETY: with these flags the name is taken as an address inside the module that is looked for; it is only looked up.
-    if unsafe { GetModuleHandleExW(flags, own_path as *const () as *const u16, &mut module) } == 0 {
+    if unsafe { GetModuleHandleExW(flags, path as *const () as *const u16, &mut module) } == 0 {
         return None;
     }
     let mut units = vec![0_u16; MAX_UNITS];
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_path_is_this_program() {
-        let path = own_path().unwrap().canonicalize().unwrap();
-        assert_eq!(path, std::env::current_exe().unwrap().canonicalize().unwrap());
+        let found = path().unwrap().canonicalize().unwrap();
+        assert_eq!(found, std::env::current_exe().unwrap().canonicalize().unwrap());
     }
 }
