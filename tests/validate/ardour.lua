@@ -19,7 +19,8 @@ local RECORDED = PLAYED + 2 * RATE
 local ROLE, LENGTH, CLOCK, STARTED, CHANNELS, CAPACITY, SOUND = 0, 1, 2, 3, 4, 5, 8
 local PLAY, RECORD = 1, 2
 
-local OUTPUTS = { "Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad" }
+local EMOTIONS = { "Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad" }
+local OUTPUTS = { "Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Arousal", "Valence", "Confidence" }
 
 local function report (name, result, detail)
 	print (("check\t%s\t%s\t%s"):format (name, result, (tostring (detail or ""):gsub ("%s+", " "))))
@@ -180,7 +181,10 @@ local function lists_parameters (strip)
 	end
 	for _, name in ipairs (OUTPUTS) do
 		ensure (outputs[name], "%s is not a read-only output", name)
+		outputs[name] = nil
 	end
+	local unknown = next (outputs)
+	ensure (not unknown, "%s is a read-only output that this script does not know", unknown)
 	return ("%d settings"):format (settings)
 end
 
@@ -297,27 +301,27 @@ local function passes_audio (strip)
 		PLAYED / RATE, latency, inputs == 1 and "mono" or "stereo")
 end
 
--- How often the outputs have moved on a strip, and what they said at the end.
+-- How often the emotions have moved on a strip, and what they said at the end.
 local function movement (strip)
 	local moves, last = 0, nil
 	for _, reading in ipairs (strip.readings) do
 		local sum, changed = 0, false
-		for _, name in ipairs (OUTPUTS) do
+		for _, name in ipairs (EMOTIONS) do
 			sum = sum + reading[name]
 			changed = changed or (last and last[name] ~= reading[name])
 		end
 		-- Read while the next values arrive, six may belong to two moments.
-		ensure (sum < 1.2, "the outputs sum to %.3f on the bus %s", sum, strip.name)
+		ensure (sum < 1.2, "the emotions sum to %.3f on the bus %s", sum, strip.name)
 		moves = moves + (changed and 1 or 0)
 		last = reading
 	end
 	local sum, said = 0, {}
-	for _, name in ipairs (OUTPUTS) do
+	for _, name in ipairs (EMOTIONS) do
 		sum = sum + last[name]
 		table.insert (said, ("%s %.3f"):format (name, last[name]))
 	end
 	-- Each follows with a speed of its own, and holds where it was when the voice ended.
-	ensure (moves == 0 or math.abs (sum - 1) < 0.1, "the outputs sum to %.3f at the end, on the bus %s", sum, strip.name)
+	ensure (moves == 0 or math.abs (sum - 1) < 0.1, "the emotions sum to %.3f at the end, on the bus %s", sum, strip.name)
 	return moves, table.concat (said, ", ")
 end
 
@@ -384,7 +388,7 @@ local ready = check ("scans the bundle", find_plugin)
 		strips = { new_strip ("Stereo", 2), new_strip ("Mono", 1), new_strip ("Changed", 2) }
 	end)
 if ready then
-	check ("shows six read-only outputs", function () return lists_parameters (strips[1]) end)
+	check ("shows nine read-only outputs", function () return lists_parameters (strips[1]) end)
 	check ("loads presets of another host", function ()
 		load_preset (strips[2], "Sending")
 		load_preset (strips[3], "Changed")

@@ -51,7 +51,7 @@ const IN_ARDOUR: &[&str] = &[
     "scans the bundle",
     "lists the plugin",
     "loads it on stereo and mono busses",
-    "shows six read-only outputs",
+    "shows nine read-only outputs",
     "loads presets of another host",
     "settings can be set",
     "plays",
