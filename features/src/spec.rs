@@ -52,14 +52,14 @@ pub struct FeatureSpec {
 pub struct SessionSpec {
     /// Mean log power of each mel band over the training corpora's voiced frames, in dB. One per band, within ±200.
     pub prior_db: Vec<f32>,
-    /// Weight of the prior, in frames (N₀ of the design): above 0, at most 10⁸.
+    /// Weight of the prior, in frames (N₀): above 0, at most 10⁸.
     pub prior_frames: f32,
     /// Floor of the normalised bands below the voiced mean, in dB: above 0, at most 200.
     pub range_db: f32,
 }
 
 impl FeatureSpec {
-    /// The design's specification: 16 kHz, 25 ms window, 10 ms hop, 512-point FFT, 64 bands from 20 to 8000 Hz,
+    /// What the shipped models hear: 16 kHz, 25 ms window, 10 ms hop, 512-point FFT, 64 bands from 20 to 8000 Hz,
     /// 64 coefficients; a flat prior that weighs as much as a second of voice.
     pub fn standard() -> Self {
         let mel_bands = 64;

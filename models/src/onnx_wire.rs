@@ -87,7 +87,7 @@ mod tests {
     use crate::samples;
 
     #[test]
-    fn a_model_of_the_designs_size_is_bounded() {
+    fn a_model_of_full_size_is_bounded() {
         assert!(is_bounded(&samples::model(samples::FULL, 1)));
     }
 

@@ -50,7 +50,7 @@ impl Arguments {
     }
 }
 
-/// A step of each of the trainer's recipes, beside PyTorch.
+/// A training step of each of the trainer's architectures, beside PyTorch.
 fn training_steps(python: Option<&Path>) -> color_eyre::Result<()> {
     let program = workspace::target()?
         .join("release/examples")

@@ -24,7 +24,7 @@ pub struct Sizes {
     pub dense: usize,
 }
 
-/// The design's network.
+/// The network that this project began with.
 pub const FULL: Sizes = Sizes {
     coefficients: 64,
     filters: 256,
