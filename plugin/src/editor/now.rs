@@ -23,8 +23,6 @@ const KEY: f32 = 20.0;
 /// Width of the meters' names and of their values.
 const NAME: f32 = 84.0;
 const VALUE: f32 = 54.0;
-/// Largest valence and arousal among the emotions' coordinates, which lie on the pad's edge.
-const EDGE: (f32, f32) = (0.81, 0.60);
 /// Share of the pad's half width that is used, so that nothing touches its frame.
 const REACH: f32 = 0.88;
 /// Opacity of meters whose values hold.
@@ -131,7 +129,7 @@ fn pad(page: &Page<'_>, area: Rect, values: &Values, trail: &mut Trail) {
     };
     for emotion in EMOTIONS {
         let (valence, arousal) = coordinates(emotion);
-        let (x, y) = place(valence / EDGE.0, arousal / EDGE.1);
+        let (x, y) = place(valence, arousal);
         let share = values.emotions[emotion.index()].clamp(0.0, 1.0);
         let radius = 3.5 + 5.5 * share.sqrt();
         page.dot(x, y, radius, theme.emotion(emotion).gamma_multiply(0.35 + 0.65 * share));
