@@ -127,6 +127,12 @@ impl Contract {
         }
     }
 
+    /// Time between two windows, in seconds.
+    pub fn hop_s(&self) -> f64 {
+        let samples = self.hop_frames * self.features.hop;
+        samples as f64 / f64::from(self.features.sample_rate_hz)
+    }
+
     /// A stream of this model's windows; `session` is what has been heard before.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ pub mod standalone;
 mod status;
 #[cfg(test)]
 mod testing;
+mod wording;
 mod worker;
 
 pub use plugin::Affekt;

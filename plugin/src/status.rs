@@ -1,6 +1,7 @@
 //! How the instance is doing, in one word for its colour and one sentence for the user.
 
 use crate::analysis::Reading;
+use crate::wording::BEGIN;
 use crate::worker::link::ModelState;
 
 /// How the instance is doing.
@@ -42,7 +43,7 @@ impl Status {
         match self {
             Self::ModelError(message) => capitalised(message),
             Self::LoadingModel => "Loading the model.".into(),
-            Self::NoSound => "No sound arrives: start playback in the host.".into(),
+            Self::NoSound => format!("No sound arrives: {BEGIN}."),
             Self::Overloaded => {
                 "Overloaded: results come late. Use fewer instances, or buffers of at most 4096 samples.".into()
             }
@@ -75,6 +76,7 @@ mod tests {
     fn running() -> ModelState {
         ModelState::Running(ModelInfo {
             card: std::sync::Arc::default(),
+            hop_s: 0.1,
             runtime: "tract".into(),
         })
     }

@@ -25,7 +25,7 @@ const SETTLING_S: f64 = 2.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PassError {
     /// Nothing was played.
-    #[error("nothing has been heard yet: start playback in the host, then save")]
+    #[error("nothing has been heard yet: let it hear a voice first")]
     Empty,
     /// The file would be larger than the format can say.
     #[error("the pass is too long for a MIDI file: save it as CSV, or play a shorter part")]

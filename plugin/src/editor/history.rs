@@ -10,6 +10,7 @@ use super::page::{Page, rect};
 use super::saving::{Kind, Saved};
 use super::theme::{numerals, space, type_size, words};
 use super::trace::{Point, STEP_S, Trace, time_code, time_step_s};
+use crate::wording::BEGIN;
 
 /// Height of the buttons above.
 const TOOLS: f32 = 32.0;
@@ -108,7 +109,7 @@ impl History {
         );
         if self.trace.duration_s() == 0.0 {
             page.write(
-                "Nothing yet: start playback in the host.",
+                &format!("Nothing yet: {BEGIN}."),
                 plot.center().x,
                 plot.center().y,
                 Align2::CENTER_CENTER,

@@ -15,6 +15,7 @@ use crate::analysis::Reading;
 use crate::model_choice::ModelSource;
 use crate::params::AffektParams;
 use crate::singer::Progress;
+use crate::wording::{BEGIN, KEPT};
 use crate::worker::link::{ModelInfo, ModelState};
 
 /// Share of the width that the card takes.
@@ -111,11 +112,11 @@ fn entries(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
             entries.extend(of_card(&info.card));
             entries.push(("Runs in", info.runtime.clone()));
             if let Some(reason) = fallback() {
-                entries.push(("Why so", reason));
+                entries.push(("ONNX Runtime", reason));
             }
         }
         ModelState::Loading => {
-            entries.push(("State", "It is loaded with the first sound: start playback.".into()));
+            entries.push(("State", format!("It is loaded with the first sound: {BEGIN}.")));
         }
         ModelState::Failed(reason) => entries.push(("Refused", reason.clone())),
     }
@@ -133,13 +134,29 @@ fn entries(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     if let Some(reason) = &facts.refusal {
         entries.push(("Refused", reason.clone()));
     }
-    let speed = facts.inference.map_or("–".into(), |time| {
-        format!("{:.1} ms per window, ten windows a second", time.as_secs_f64() * 1e3)
-    });
-    entries.push(("Speed", speed));
+    entries.push(("Speed", speed(facts)));
     let trouble = format!("{} late, {} dropped", facts.reading.late, facts.reading.dropped);
     entries.push(("Results", trouble));
     entries
+}
+
+/// How long the model takes for a window, and how many windows there are.
+fn speed(facts: &Facts<'_>) -> String {
+    let Some(time) = facts.inference else {
+        return "–".into();
+    };
+    let time = format!("{:.1} ms per window", time.as_secs_f64() * 1e3);
+    match facts.model {
+        ModelState::Running(info) => format!("{time}, {} a second", rate(info.hop_s)),
+        _ => time,
+    }
+}
+
+/// How many windows a second has, without decimals where the number is whole.
+fn rate(hop_s: f64) -> String {
+    let per_second = 1.0 / hop_s;
+    let whole = (per_second - per_second.round()).abs() < 0.05;
+    format!("{per_second:.*}", usize::from(!whole))
 }
 
 fn of_card(card: &Card) -> Vec<(&'static str, String)> {
@@ -157,7 +174,7 @@ fn of_card(card: &Card) -> Vec<(&'static str, String)> {
         add("Right in", text);
     }
     if let Some(error) = percent("ece") {
-        add("Calibration", format!("confidence is off by {error} on average"));
+        add("Calibration", format!("the percentages are off by {error} on average"));
     }
     add("Licence", card.licence.clone());
     add("Made on", card.date.clone());
@@ -188,6 +205,7 @@ fn singer(page: &Page<'_>, area: Rect, progress: Progress, params: &AffektParams
         words(type_size::BODY),
         theme.text,
     );
+    let learned = format!("The singer is learned, and {KEPT}. For another singer, forget this one and learn again.");
     let (label, text) = match progress {
         Progress::Off => (
             "Learn this singer",
@@ -198,10 +216,7 @@ fn singer(page: &Page<'_>, area: Rect, progress: Progress, params: &AffektParams
             "Stop learning",
             "Learning: play the singer, soft and loud. Everything else goes on meanwhile.",
         ),
-        Progress::Learned => (
-            "Forget this singer",
-            "The singer is learned, and saved with the project. For another singer, forget this one and learn again.",
-        ),
+        Progress::Learned => ("Forget this singer", learned.as_str()),
     };
     let text = page.paragraph(
         text,
@@ -238,7 +253,7 @@ fn singer(page: &Page<'_>, area: Rect, progress: Progress, params: &AffektParams
         place,
         params.learn_dial(),
         label,
-        "On: learns the voice and keeps it with the project. Off: forgets it.",
+        &format!("On: learns the voice, which is then {KEPT}. Off: forgets it."),
     );
 }
 
@@ -251,6 +266,12 @@ mod tests {
     fn corpora_are_named_shortly() {
         assert_eq!(short("CREMA-D, Crowd-sourced …. ODbL"), "CREMA-D");
         assert_eq!(short("Own recordings"), "Own recordings");
+    }
+
+    #[test]
+    fn windows_a_second_are_counted_as_they_come() {
+        assert_eq!([0.1, 1.0, 0.07, 3.0].map(rate), ["10", "1", "14.3", "0.3"]);
+        assert_eq!(rate(shipped_contract().unwrap().hop_s()), "10");
     }
 
     #[test]

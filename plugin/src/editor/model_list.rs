@@ -15,6 +15,7 @@ use super::repaint::Repaint;
 use super::theme::{space, type_size, words};
 use crate::model_choice::{ModelChoice, ModelSource};
 use crate::recent_models::{Recent, RecentModels};
+use crate::wording::BEGIN;
 use crate::worker::link::ModelState;
 
 /// Height of the headings.
@@ -225,7 +226,7 @@ fn note(page: &Page<'_>, area: Rect, dialog: &Dialog, facts: &Facts<'_>) {
         ),
         (.., ModelState::Running(info)) => (format!("{} runs.", running_title(info)), theme.good),
         (.., ModelState::Loading) => (
-            "The chosen model is loaded with the first sound: start playback.".into(),
+            format!("The chosen model is loaded with the first sound: {BEGIN}."),
             theme.quiet,
         ),
         (.., ModelState::Failed(reason)) => (reason.clone(), theme.bad),

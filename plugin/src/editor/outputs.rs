@@ -113,7 +113,8 @@ fn lane(page: &Page<'_>, cell: impl Fn(usize) -> Rect, output: Output, params: &
         hands,
         cell(3),
         lane.minimum,
-        "Controller value, 0 to 127, when there is nothing of it. Above Max the lane is inverted.",
+        "Controller value, 0 to 127, for the smallest value (arousal: calm, valence: unpleasant). Above Max the lane is \
+         inverted.",
         plain,
     );
     field(
@@ -121,7 +122,7 @@ fn lane(page: &Page<'_>, cell: impl Fn(usize) -> Rect, output: Output, params: &
         hands,
         cell(4),
         lane.maximum,
-        "Controller value, 0 to 127, when there is all of it",
+        "Controller value, 0 to 127, for the largest value (arousal: excited, valence: pleasant)",
         plain,
     );
     let curve = |page: &Page<'_>, place: Rect, at: f32| {
@@ -173,8 +174,8 @@ fn strip(page: &Page<'_>, area: Rect, params: &AffektParams, hands: &mut Hands) 
         events,
         params.parameter_events_dial(),
         "Send parameter changes",
-        "Pushes the nine values to the host as parameter changes, at most 100 a second. For hosts that do not poll; \
-         some write each into their undo history.",
+        "Pushes the nine values to the host as parameter changes, at most 100 a second. For hosts that notice only \
+         what a plugin sends to them; some write each change into their undo history.",
     );
     let align = rect(area.max.x - 240.0, middle - 12.0, 240.0, 24.0);
     page.write(

@@ -11,6 +11,7 @@ use affekt_models::plot;
 
 use super::clock;
 use super::repaint::Repaint;
+use crate::wording::BEGIN;
 use crate::worker::link::Link;
 
 /// Folder for the files, below the user's documents.
@@ -112,7 +113,7 @@ fn save_pass(kind: Kind, link: &Link) -> Result<PathBuf, String> {
     let pass = link
         .recorder()
         .pass_so_far()
-        .ok_or("Nothing has been heard yet: start playback in the host, then save.")?;
+        .ok_or_else(|| format!("Nothing has been heard yet: {BEGIN}, then save."))?;
     let documents = dirs::document_dir()
         .filter(|folder| folder.is_dir())
         .or_else(dirs::home_dir)
@@ -187,7 +188,7 @@ mod tests {
         assert!(error.contains("cannot be written") && error.ends_with('.'), "{error}");
         let empty = Pass::new(48_000.0, Settings::default());
         let error = write(Kind::Midi, &empty, home.path(), "take").unwrap_err();
-        assert!(error.contains("start playback"), "{error}");
+        assert!(error.contains("nothing has been heard"), "{error}");
     }
 
     #[test]
@@ -199,6 +200,6 @@ mod tests {
         while matches!(saver.state(), Saved::Saving(_)) && start.elapsed() < Duration::from_secs(20) {
             thread::sleep(Duration::from_millis(1));
         }
-        assert!(matches!(saver.state(), Saved::Failed(reason) if reason.contains("start playback")));
+        assert!(matches!(saver.state(), Saved::Failed(reason) if reason.contains(BEGIN)));
     }
 }

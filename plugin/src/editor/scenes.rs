@@ -212,11 +212,10 @@ impl Scene {
                     .into(),
             ),
             _ => {
-                let card = shipped_contract()
-                    .map(|contract| contract.card.clone())
-                    .unwrap_or_default();
+                let contract = shipped_contract().expect("the shipped model can be read");
                 ModelState::Running(ModelInfo {
-                    card: Arc::new(card),
+                    card: Arc::new(contract.card.clone()),
+                    hop_s: contract.hop_s(),
                     runtime: "tract 0.23 (built in)".into(),
                 })
             }

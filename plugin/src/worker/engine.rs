@@ -30,6 +30,7 @@ impl Engine {
     ) -> Self {
         let info = ModelInfo {
             card: Arc::new(contract.card.clone()),
+            hop_s: contract.hop_s(),
             runtime,
         };
         Self {

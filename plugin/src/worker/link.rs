@@ -117,6 +117,8 @@ pub struct Outcome {
 pub struct ModelInfo {
     /// Its card.
     pub card: Arc<Card>,
+    /// Time between two of its windows, in seconds.
+    pub hop_s: f64,
     /// What runs it.
     pub runtime: String,
 }
