@@ -16,16 +16,20 @@ pub struct Arguments {
 impl Arguments {
     /// Bundles, and leaves the bundles in [`workspace::bundles`].
     pub fn run(self) -> color_eyre::Result<()> {
-        let mut options = self.options;
-        if !options
-            .iter()
-            .any(|option| option.starts_with("--profile") || option == "--release")
-        {
-            options.push("--release".to_owned());
-        }
-        build(&[], &options)?;
-        pack_with(&options)
+        with(self.options)
     }
+}
+
+/// Builds the plugin with these options of `cargo build`, in release unless they name a profile, and bundles it.
+pub fn with(mut options: Vec<String>) -> color_eyre::Result<()> {
+    if !options
+        .iter()
+        .any(|option| option.starts_with("--profile") || option == "--release")
+    {
+        options.push("--release".to_owned());
+    }
+    build(&[], &options)?;
+    pack_with(&options)
 }
 
 /// Builds the plugin and these packages beside it in release, and bundles the plugin.

@@ -10,12 +10,16 @@ use crate::{bundle, workspace};
 
 /// Bundles the plugin and copies it to where the user's hosts look for plugins.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Options of `cargo build`, e.g. --no-default-features.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    options: Vec<String>,
+}
 
 impl Arguments {
     /// Bundles and installs; replaces what an earlier call has installed.
     pub fn run(self) -> color_eyre::Result<()> {
-        bundle::release(&[])?;
+        bundle::with(self.options)?;
         let bundles = workspace::bundles()?;
         for (bundle, folder) in [("Affekt.vst3", vst3_folder()?), ("Affekt.clap", clap_folder()?)] {
             let installed = folder.join(bundle);
@@ -84,4 +88,28 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         copy(&entry.path(), &to.join(entry.file_name()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn options_are_cargos() {
+        let options = |words: &[&str]| {
+            let line = Line::try_parse_from([&["install"], words].concat()).unwrap();
+            line.arguments.options
+        };
+        assert!(options(&[]).is_empty());
+        let given = ["--no-default-features", "--target", "x86_64-unknown-linux-gnu"];
+        assert_eq!(options(&given), given);
+    }
 }
