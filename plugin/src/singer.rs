@@ -174,11 +174,17 @@ impl SingerSlot {
 }
 
 impl PersistentField<'_, Option<Singer>> for SingerSlot {
-    /// A state was loaded. Its parameters, and with them whether a singer is wanted, have been set before.
+    /// A state was loaded. Its parameters, and with them whether a singer is wanted, have been set before. Hosts load
+    /// states at every undo, so one that says the same again changes nothing.
     fn set(&self, singer: Option<Singer>) {
         let learning = self.shared.learning.load(Ordering::Acquire);
-        *self.learned() = singer.map(|singer| (learning, singer));
-        self.changed();
+        let loaded = singer.map(|singer| (learning, singer));
+        let mut learned = self.learned();
+        if *learned != loaded {
+            *learned = loaded;
+            drop(learned);
+            self.changed();
+        }
     }
 
     fn map<F: Fn(&Option<Singer>) -> R, R>(&self, f: F) -> R {
@@ -244,6 +250,22 @@ mod tests {
         // A state without a singer, but with the wish for one.
         slot.set(None);
         assert_eq!(slot.hearing(), Hearing::Learning(1));
+    }
+
+    #[test]
+    fn loading_what_is_there_already_changes_nothing() {
+        let slot = SingerSlot::default();
+        slot.want(true);
+        let before = slot.revision();
+        slot.set(None);
+        assert_eq!(slot.revision(), before, "the learning goes on");
+        slot.set(Some(singer(40)));
+        let before = slot.revision();
+        slot.want(true);
+        slot.set(Some(singer(40)));
+        assert_eq!(slot.revision(), before, "the singer is the same");
+        slot.set(Some(singer(41)));
+        assert_ne!(slot.revision(), before);
     }
 
     #[test]

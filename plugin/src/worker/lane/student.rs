@@ -11,6 +11,8 @@ pub struct Student {
     needed_frames: u32,
     /// The slot's revision at the last look.
     revision: Option<u64>,
+    /// How windows have been heard since then.
+    hearing: Option<Hearing>,
     /// The learning that goes on.
     learning: Option<u64>,
 }
@@ -28,6 +30,7 @@ impl Student {
             fresh,
             needed_frames: learning_frames(spec),
             revision: None,
+            hearing: None,
             learning: None,
         })
     }
@@ -37,14 +40,19 @@ impl Student {
         &self.fresh
     }
 
-    /// Does what the user has decided since the last look.
+    /// Does what the user has decided since the last look. If that is what is done already, session and learning go on.
     pub fn look(&mut self, slot: &SingerSlot, stream: &mut WindowStream) {
         let revision = slot.revision();
         if self.revision.replace(revision) == Some(revision) {
             return;
         }
+        let hearing = slot.hearing();
+        if self.hearing.as_ref() == Some(&hearing) {
+            return;
+        }
+        self.hearing = Some(hearing.clone());
         self.learning = None;
-        match slot.hearing() {
+        match hearing {
             Hearing::Session => stream.continue_with(&self.fresh, false),
             Hearing::Learning(number) => {
                 self.learning = Some(number);
@@ -131,5 +139,46 @@ mod tests {
         slot.want(false);
         student.look(&slot, &mut stream);
         assert_eq!(stream.session().mean_db(), student.fresh().mean_db());
+    }
+
+    #[test]
+    fn a_state_that_changes_nothing_leaves_session_and_learning_alone() {
+        let spec = FeatureSpec::standard();
+        let slot = SingerSlot::default();
+        // A singer of earlier, whom nobody wants any more.
+        slot.want(true);
+        let totals = affekt_features::SessionTotals {
+            frames: 40,
+            sum_db: vec![-1_200.0; spec.mel_bands],
+        };
+        slot.set(Some(Singer::new(&spec, &totals)));
+        slot.want(false);
+        let mut student = Student::new(&spec).unwrap();
+        let mut stream = WindowStream::new(&spec, 100, 10, student.fresh().clone()).unwrap();
+        student.look(&slot, &mut stream);
+        let loud = vec![-20.0; spec.mel_bands];
+        let hear = |student: &mut Student, stream: &mut WindowStream, frames| {
+            for _ in 0..frames {
+                student.hear(&frame(&loud, true), &slot, stream);
+                stream.push(frame(&loud, true));
+            }
+        };
+        hear(&mut student, &mut stream, 100);
+        let heard = stream.session().mean_db().to_vec();
+        assert_ne!(heard, student.fresh().mean_db());
+        // Undo loads a state that knows of no singer.
+        slot.set(None);
+        student.look(&slot, &mut stream);
+        assert_eq!(stream.session().mean_db(), heard, "the session goes on");
+
+        slot.want(true);
+        student.look(&slot, &mut stream);
+        hear(&mut student, &mut stream, learning_frames(&spec) - 1);
+        let heard = stream.session().mean_db().to_vec();
+        slot.set(None);
+        student.look(&slot, &mut stream);
+        assert_eq!(stream.session().mean_db(), heard, "the session goes on");
+        hear(&mut student, &mut stream, 1);
+        assert!(matches!(slot.hearing(), Hearing::Learned(_)), "so has the learning");
     }
 }
