@@ -2,7 +2,7 @@
 //!
 //! In real time it never waits: frames that find the queue full are dropped and counted. In an offline render it waits
 //! after every piece until the worker has dealt with its frames, so that no result is late and a bounce is the same bit
-//! for bit at any block size.
+//! for bit at any block size. Some hosts tell of a render at activation, some only while they render.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +56,9 @@ struct Active {
     extractor: Extractor,
     schedule: Schedule,
     rate_hz: f64,
+    /// Whether the host said at activation that it waits for results.
+    activated_offline: bool,
+    /// Whether the host waits for results.
     offline: bool,
     /// Whether the worker let an offline render down; then it is not waited for until the next reset.
     given_up: bool,
@@ -101,6 +104,7 @@ impl Analysis {
             extractor,
             schedule: Schedule::new(rate_hz, settings),
             rate_hz,
+            activated_offline: offline,
             offline,
             given_up: false,
             dropped_frames: 0,
@@ -137,6 +141,14 @@ impl Analysis {
             if let Some(bpm) = tempo_bpm {
                 active.schedule.set_tempo(bpm, self.link.recorder());
             }
+        }
+    }
+
+    /// Whether the host says that it waits for the results of the blocks from here on. What it said at activation stays.
+    pub fn set_offline(&mut self, offline: bool) {
+        if let Some(active) = &mut self.active {
+            active.offline = active.activated_offline || offline;
+            self.link.set_offline(active.offline);
         }
     }
 
@@ -188,14 +200,6 @@ impl Analysis {
             overloaded: active.overload_left > 0,
             blocks: self.blocks,
         }
-    }
-
-    /// For how many samples the values still change after the sound has ended: until the last window takes effect.
-    pub fn tail_samples(&self) -> u32 {
-        self.active.as_ref().map_or(0, |active| {
-            let samples = active.schedule.delay_samples() + active.extractor.latency_samples() as u64;
-            u32::try_from(samples).unwrap_or(u32::MAX)
-        })
     }
 }
 
@@ -399,6 +403,56 @@ mod tests {
     }
 
     #[test]
+    fn an_offline_render_may_be_told_of_while_active() {
+        let rate_hz = 48_000.0;
+        let sound = voice(rate_hz, 2.0);
+        let worker = Arc::new(Worker::start(fingerprint_engine).unwrap());
+        let spec = &contract().features;
+        let expected = play(&mut analysis(&worker, spec, rate_hz, true), &sound, rate_hz, &[480]);
+        let mut analysis = analysis(&worker, spec, rate_hz, false);
+        wait_for_model(&analysis);
+        hear(&mut analysis, &[&sound]);
+        analysis.set_offline(true);
+        assert!(analysis.link.is_offline());
+        analysis.reset();
+        let run = play(&mut analysis, &sound, rate_hz, &[480]);
+        assert_eq!(run.values, expected.values);
+        analysis.set_offline(false);
+        assert!(!analysis.link.is_offline());
+        // What was said at activation stays.
+        analysis
+            .activate(worker, spec, rate_hz, true, Settings::default())
+            .unwrap();
+        analysis.set_offline(false);
+        assert!(analysis.link.is_offline());
+    }
+
+    #[test]
+    fn nobody_waits_any_more_once_the_render_is_over() {
+        let slow = || {
+            Ok(Engine::new(contract(), "test".into(), |_| {
+                thread::sleep(Duration::from_millis(100));
+                Ok([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+            }))
+        };
+        let rate_hz = 48_000.0;
+        let worker = Arc::new(Worker::start(slow).unwrap());
+        let mut analysis = analysis(&worker, &contract().features, rate_hz, false);
+        wait_for_model(&analysis);
+        let sound = voice(rate_hz, 1.0);
+        let mut time = |offline: bool| {
+            analysis.set_offline(offline);
+            let start = Instant::now();
+            sound.chunks(512).for_each(|block| hear(&mut analysis, &[block]));
+            start.elapsed()
+        };
+        // Five windows and more.
+        let patient = Duration::from_millis(500);
+        assert!(time(true) >= patient);
+        assert!(time(false) < patient);
+    }
+
+    #[test]
     fn a_paced_run_in_real_time_equals_the_offline_render() {
         let rate_hz = 48_000.0;
         let sound = voice(rate_hz, 2.0);
@@ -579,7 +633,6 @@ mod tests {
         hear(&mut analysis, &[[0.5; 64]]);
         analysis.reset();
         assert_eq!(analysis.reading().values, Values::default());
-        assert_eq!(analysis.tail_samples(), 0);
         let worker = Arc::new(Worker::start(fingerprint_engine).unwrap());
         assert!(
             analysis

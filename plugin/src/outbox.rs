@@ -1,13 +1,14 @@
-//! Messages on their way from an instance's `process` to the format's wrapper around it, which hands them to the host.
+//! Messages on their way from an instance's `process` to the format's wrapper around it, which hands them to the host;
+//! and what else the two tell each other past nice-plug.
 //!
 //! nice-plug knows no changes of parameters that come from the plugin, and it would hand MIDI to the host on its own,
 //! out of order with them. Both ends are on the audio thread, one after the other in the same call.
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use affekt_models::automation::{Controller, Emission};
+use affekt_models::automation::{Controller, Emission, LANES};
 use crossbeam::queue::ArrayQueue;
 
 /// Messages that find room: those of nine outputs and nine lanes over two seconds, longer than any block.
@@ -18,8 +19,18 @@ const CAPACITY: usize = 4_096;
 pub enum Message {
     /// An output's parameter, by its place in `OUTPUTS`, has a new value, 0 to 1.
     Parameter(usize, f32),
-    /// A MIDI control change.
-    Controller(Controller),
+    /// An output's lane, by its place in `OUTPUTS`, sends a MIDI control change.
+    Controller(usize, Controller),
+}
+
+impl Message {
+    /// What it says something new of: a number for each parameter and each lane.
+    fn topic(&self) -> usize {
+        match *self {
+            Self::Parameter(place, _) => place,
+            Self::Controller(place, _) => LANES + place,
+        }
+    }
 }
 
 /// One instance's messages.
@@ -28,6 +39,14 @@ pub struct Outbox {
     messages: ArrayQueue<(u32, Message)>,
     /// Samples of the host's block that are done: nice-plug may cut it in pieces.
     done: AtomicU32,
+    /// The last message of each topic that the host has refused; at most one of each.
+    refused: ArrayQueue<Message>,
+    /// How many of them, the first ones, are from earlier blocks.
+    again: AtomicU32,
+    /// The topics of the block's messages, one bit each.
+    news: AtomicU32,
+    offline: AtomicBool,
+    restart_wanted: AtomicBool,
 }
 
 impl Default for Outbox {
@@ -35,6 +54,11 @@ impl Default for Outbox {
         Self {
             messages: ArrayQueue::new(CAPACITY),
             done: AtomicU32::new(0),
+            refused: ArrayQueue::new(2 * LANES),
+            again: AtomicU32::new(0),
+            news: AtomicU32::new(0),
+            offline: AtomicBool::new(false),
+            restart_wanted: AtomicBool::new(false),
         }
     }
 }
@@ -62,6 +86,8 @@ impl Outbox {
     pub fn begin(&self) {
         while self.messages.pop().is_some() {}
         self.done.store(0, Ordering::Relaxed);
+        self.again.store(self.refused.len() as u32, Ordering::Relaxed);
+        self.news.store(0, Ordering::Relaxed);
     }
 
     /// Plugin: puts in what goes out at `offset` samples from the start of the present piece. What finds no room is left
@@ -73,13 +99,19 @@ impl Outbox {
         let time = u32::try_from(offset)
             .unwrap_or(u32::MAX)
             .saturating_add(self.done.load(Ordering::Relaxed));
+        let put = |message: Message| {
+            self.news.fetch_or(1 << message.topic(), Ordering::Relaxed);
+            let _ = self.messages.push((time, message));
+        };
         for (place, value) in emission.parameters.into_iter().enumerate() {
             if let Some(value) = value {
-                let _ = self.messages.push((time, Message::Parameter(place, value)));
+                put(Message::Parameter(place, value));
             }
         }
-        for controller in emission.controllers.into_iter().flatten() {
-            let _ = self.messages.push((time, Message::Controller(controller)));
+        for (place, controller) in emission.controllers.into_iter().enumerate() {
+            if let Some(controller) = controller {
+                put(Message::Controller(place, controller));
+            }
         }
     }
 
@@ -90,9 +122,54 @@ impl Outbox {
         self.done.store(done, Ordering::Relaxed);
     }
 
-    /// Wrapper: the next message, in the order of time, and its place in the host's block, in samples.
+    /// Wrapper: the next message, in the order of time, and its place in the host's block, in samples. First come those
+    /// that the host has refused in earlier blocks, unless there are newer ones of the same.
     pub fn take(&self) -> Option<(u32, Message)> {
+        while let again @ 1.. = self.again.load(Ordering::Relaxed) {
+            self.again.store(again - 1, Ordering::Relaxed);
+            if let Some(message) = self.refused.pop()
+                && self.news.load(Ordering::Relaxed) & 1 << message.topic() == 0
+            {
+                return Some((0, message));
+            }
+        }
         self.messages.pop()
+    }
+
+    /// Wrapper: the host has no room for a message that was taken. It comes again with the next block, so that the last
+    /// value arrives even if no other follows.
+    pub fn refuse(&self, message: Message) {
+        // Each once around, so that the others keep their order.
+        for _ in 0..self.refused.len() {
+            if let Some(other) = self.refused.pop()
+                && other.topic() != message.topic()
+            {
+                let _ = self.refused.push(other);
+            }
+        }
+        // There is room: it is the only one of its topic.
+        let _ = self.refused.push(message);
+    }
+
+    /// Wrapper: whether the host waits for the results of the blocks from here on, as it does in a bounce.
+    pub fn set_offline(&self, offline: bool) {
+        self.offline.store(offline, Ordering::Relaxed);
+    }
+
+    /// Plugin: whether the host waits for the block's results.
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Relaxed)
+    }
+
+    /// Plugin: whether it has to be deactivated and activated. Gives whether that is news, of which the host has to hear.
+    pub fn want_restart(&self, wanted: bool) -> bool {
+        let before = self.restart_wanted.swap(wanted, Ordering::AcqRel);
+        wanted && !before
+    }
+
+    /// Wrapper: whether the plugin has to be deactivated and activated.
+    pub fn wants_restart(&self) -> bool {
+        self.restart_wanted.load(Ordering::Acquire)
     }
 }
 
@@ -122,7 +199,7 @@ mod tests {
         outbox.put(28, &emission(0.5));
         outbox.end_piece(412);
         let messages: Vec<_> = std::iter::from_fn(|| outbox.take()).collect();
-        let controller = Message::Controller(emission(0.0).controllers[1].unwrap());
+        let controller = Message::Controller(1, emission(0.0).controllers[1].unwrap());
         assert_eq!(
             messages,
             [
@@ -141,6 +218,70 @@ mod tests {
         let outbox = Outbox::for_newborn();
         assert!(Arc::ptr_eq(&outbox, &Outbox::of_newborn().unwrap()));
         assert!(Outbox::of_newborn().is_none());
+    }
+
+    /// Takes all messages of a block into which `put` puts some; the host refuses those that `refuses` says.
+    fn block(outbox: &Outbox, put: impl Fn(), refuses: impl Fn(&Message) -> bool) -> Vec<(u32, Message)> {
+        outbox.begin();
+        put();
+        let mut taken = Vec::new();
+        while let Some((time, message)) = outbox.take() {
+            if refuses(&message) {
+                outbox.refuse(message);
+            } else {
+                taken.push((time, message));
+            }
+        }
+        taken
+    }
+
+    #[test]
+    fn what_the_host_refuses_comes_again() {
+        let outbox = Outbox::default();
+        let parameter = |place: usize, value: f32| Message::Parameter(place, value);
+        let put = |time: u64, place: usize, value: f32| {
+            let mut emission = Emission::default();
+            emission.parameters[place] = Some(value);
+            outbox.put(time, &emission);
+        };
+        let (all, none) = (|_: &Message| true, |_: &Message| false);
+        let several = || {
+            put(1, 4, 0.1);
+            put(2, 7, 0.2);
+            put(3, 4, 0.3);
+            outbox.put(5, &emission(0.4));
+        };
+        assert_eq!(block(&outbox, several, all), []);
+        // A host that has no room for long.
+        assert_eq!(block(&outbox, || (), all), []);
+        // The last of each; what is new goes before what was refused.
+        let taken = block(&outbox, || put(9, 7, 0.5), |message| message.topic() == 4);
+        let controller = Message::Controller(1, emission(0.0).controllers[1].unwrap());
+        assert_eq!(taken, [(0, parameter(3, 0.4)), (0, controller), (9, parameter(7, 0.5))]);
+        assert_eq!(block(&outbox, || (), none), [(0, parameter(4, 0.3))]);
+        assert_eq!(block(&outbox, || (), none), [], "once it was taken it is done");
+    }
+
+    #[test]
+    fn every_parameter_and_every_lane_may_be_refused() {
+        let outbox = Outbox::default();
+        let mut everything = Emission::default();
+        everything.parameters = [Some(0.5); LANES];
+        everything.controllers = [emission(0.0).controllers[1]; LANES];
+        for _ in 0..3 {
+            block(&outbox, || outbox.put(3, &everything), |_| true);
+        }
+        assert_eq!(block(&outbox, || (), |_| false).len(), 2 * LANES);
+    }
+
+    #[test]
+    fn a_restart_is_asked_for_once() {
+        let outbox = Outbox::default();
+        assert!(!outbox.want_restart(false) && !outbox.wants_restart());
+        assert!(outbox.want_restart(true) && outbox.wants_restart());
+        assert!(!outbox.want_restart(true) && outbox.wants_restart());
+        assert!(!outbox.want_restart(false) && !outbox.wants_restart());
+        assert!(outbox.want_restart(true));
     }
 
     #[test]

@@ -27,8 +27,6 @@ pub struct Affekt {
     rate_hz: f64,
     /// The delay of the alignment that is in force.
     delay: Delay,
-    /// Whether the host was asked for a restart, for another alignment or model.
-    restart_requested: bool,
     /// Held from the first activation on, so that there is one worker as long as there are instances.
     worker: Option<Arc<Worker>>,
 }
@@ -49,7 +47,6 @@ impl Default for Affekt {
             outbox,
             rate_hz: 0.0,
             delay: Delay::default(),
-            restart_requested: false,
             worker: None,
         }
     }
@@ -86,14 +83,11 @@ impl Affekt {
         self.shown.show(reading);
     }
 
-    /// Latency and the frames' specification change only between deactivation and activation, so the host is asked for
-    /// that.
+    /// Latency changes only between deactivation and activation, so the host is asked for that.
     fn ask_for_restart(&mut self, context: &mut impl ProcessContext<Self>) {
-        let wanted = self.params.aligned.is_outdated() || self.link.wants_restart();
-        if wanted && !self.restart_requested {
+        if self.outbox.want_restart(self.params.aligned.is_outdated()) {
             context.request_restart();
         }
-        self.restart_requested = wanted;
     }
 }
 
@@ -136,7 +130,7 @@ impl Plugin for Affekt {
     ) -> bool {
         self.rate_hz = f64::from(config.sample_rate);
         let align = self.params.aligned.apply();
-        self.restart_requested = false;
+        self.outbox.want_restart(false);
         let channels = layout.main_output_channels.map_or(0, NonZeroU32::get) as usize;
         self.delay = Delay::new(channels, align.samples(self.rate_hz));
         context.set_latency_samples(self.delay.samples() as u32);
@@ -177,6 +171,7 @@ impl Plugin for Affekt {
         }
         self.analysis.set(&self.params.settings(), transport.tempo);
         let outbox = &self.outbox;
+        self.analysis.set_offline(outbox.is_offline());
         self.analysis.process(
             buffer.as_slice_immutable(),
             self.playhead.is_recording(),
@@ -191,8 +186,9 @@ impl Plugin for Affekt {
             crate::standalone::finish(buffer, outbox, context);
         }
         self.publish();
-        let tail = u32::try_from(self.delay.samples()).unwrap_or(u32::MAX);
-        ProcessStatus::Tail(self.analysis.tail_samples().saturating_add(tail))
+        // The values fade and are smoothed for seconds after the sound has ended. A host that stopped calling meanwhile
+        // would leave them where they were, and go on with a jump.
+        ProcessStatus::KeepAlive
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use affekt_models::automation::{CONTROL_TICK, Control, Emission, Heard, RESULT_DELAY_S, Settings, Values, due_tick};
+use affekt_models::automation::{CONTROL_TICK, Control, Emission, Heard, Settings, Values, due_tick};
 
 use crate::recorder::{Note, Recorder};
 use crate::worker::link::{OUTCOME_CAPACITY, Outcome};
@@ -114,11 +114,6 @@ impl Schedule {
         self.late
     }
 
-    /// Time from a window's end to its effect, in host samples.
-    pub fn delay_samples(&self) -> u64 {
-        (RESULT_DELAY_S * self.rate_hz).round() as u64
-    }
-
     fn apply(&mut self, outcome: Outcome, recorder: &Recorder) {
         let heard = Heard {
             probabilities: outcome.probabilities,
@@ -180,7 +175,6 @@ mod tests {
     #[test]
     fn a_result_takes_effect_at_the_first_tick_from_its_delay_on() {
         let mut bench = Bench::new();
-        assert_eq!(bench.schedule.delay_samples(), DELAY);
         bench.accept(outcome(1_000, Some(A)));
         // Due at 8 200, first tick from there on: 8 256.
         assert_eq!(bench.advance(8_256), Values::default());

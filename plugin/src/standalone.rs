@@ -123,14 +123,16 @@ fn with_input(
 pub fn finish(buffer: &mut Buffer, outbox: &Outbox, context: &mut impl ProcessContext<Affekt>) {
     while let Some((timing, message)) = outbox.take() {
         // Parameters have nobody to go to.
-        if let Message::Controller(controller) = message {
-            // What finds no room is left out, as in the outbox.
-            let _ = context.try_send_event(NoteEvent::MidiCC {
+        if let Message::Controller(_, controller) = message {
+            let sent = context.try_send_event(NoteEvent::MidiCC {
                 timing,
                 channel: controller.channel,
                 cc: controller.number,
                 value: f32::from(controller.value) / 127.0,
             });
+            if sent.is_err() {
+                outbox.refuse(message);
+            }
         }
     }
     outbox.begin();

@@ -18,6 +18,7 @@ use clap_sys::ext::params::{
     CLAP_EXT_PARAMS, CLAP_PARAM_IS_AUTOMATABLE, CLAP_PARAM_IS_MODULATABLE, CLAP_PARAM_IS_READONLY, clap_param_info,
     clap_plugin_params,
 };
+use clap_sys::ext::render::{CLAP_EXT_RENDER, CLAP_RENDER_OFFLINE, clap_plugin_render, clap_plugin_render_mode};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
 use clap_sys::host::clap_host;
@@ -54,6 +55,7 @@ struct Instance {
     params: clap_plugin_params,
     nice_state: clap_plugin_state,
     state: clap_plugin_state,
+    render: clap_plugin_render,
     outbox: Arc<Outbox>,
     /// Ids of the outputs' parameters.
     output_ids: [u32; 9],
@@ -68,11 +70,12 @@ impl Instance {
         // SAFETY: just made and kept alive by the reference that `destroy` gives back; nobody else knows it yet.
         let nice_plugin = unsafe { (*wrapper).clap_plugin.as_ptr() };
         // SAFETY: the pointer is to a live plugin object, and the extensions are those of the names.
-        let (vtable, params, state) = unsafe {
+        let (vtable, params, state, render) = unsafe {
             let get_extension = (*nice_plugin).get_extension?;
             let params = get_extension(nice_plugin, CLAP_EXT_PARAMS.as_ptr()).cast::<clap_plugin_params>();
             let state = get_extension(nice_plugin, CLAP_EXT_STATE.as_ptr()).cast::<clap_plugin_state>();
-            (*nice_plugin, *params.as_ref()?, *state.as_ref()?)
+            let render = get_extension(nice_plugin, CLAP_EXT_RENDER.as_ptr()).cast::<clap_plugin_render>();
+            (*nice_plugin, *params.as_ref()?, *state.as_ref()?, *render.as_ref()?)
         };
         let instance = Box::new(Self {
             plugin: clap_plugin {
@@ -93,6 +96,10 @@ impl Instance {
             state: clap_plugin_state {
                 save: Some(save),
                 load: Some(load),
+            },
+            render: clap_plugin_render {
+                set: Some(set_render),
+                ..render
             },
             outbox: Outbox::of_newborn().unwrap_or_default(),
             output_ids: output_ids(),
@@ -161,6 +168,9 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
     if name == CLAP_EXT_STATE {
         return (&raw const instance.state).cast();
     }
+    if name == CLAP_EXT_RENDER {
+        return (&raw const instance.render).cast();
+    }
     // nice-plug takes it that who asks for the window has what a window needs.
     if name == CLAP_EXT_GUI && !instance.host_has(CLAP_EXT_GUI) {
         return null();
@@ -184,7 +194,7 @@ impl Instance {
             flags,
         };
         while let Some((time, message)) = self.outbox.take() {
-            match message {
+            let taken = match message {
                 Message::Parameter(place, value) => {
                     let event = clap_event_param_value {
                         // What is heard is no automation that the user writes.
@@ -203,9 +213,9 @@ impl Instance {
                         value: f64::from(value),
                     };
                     // SAFETY: the list is the host's; it copies the event, which lives during the call.
-                    unsafe { try_push(list, &event.header) };
+                    unsafe { try_push(list, &event.header) }
                 }
-                Message::Controller(controller) => {
+                Message::Controller(_, controller) => {
                     /// A control change on the first channel.
                     const CONTROL_CHANGE: u8 = 0xB0;
                     let event = clap_event_midi {
@@ -214,8 +224,11 @@ impl Instance {
                         data: [CONTROL_CHANGE | controller.channel, controller.number, controller.value],
                     };
                     // SAFETY: as above.
-                    unsafe { try_push(list, &event.header) };
+                    unsafe { try_push(list, &event.header) }
                 }
+            };
+            if !taken {
+                self.outbox.refuse(message);
             }
         }
     }
@@ -302,7 +315,12 @@ unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istrea
     let Some(load) = instance.nice_state.load else {
         return false;
     };
-    let readable = catch_unwind(|| readable(&read_all(host_stream)?));
+    let readable = catch_unwind(|| {
+        let saved = read_all(host_stream)?;
+        // Any byte of the length may look like the state's beginning. A state that has lost it is read all the same.
+        let state = saved.get(LENGTH_BYTES..).and_then(readable);
+        state.or_else(|| readable(&saved))
+    });
     let Ok(Some(state)) = readable else { return false };
     let saved = [&(state.len() as u64).to_le_bytes(), state.as_slice()].concat();
     let rest = Cell::new(saved.as_slice());
@@ -312,6 +330,17 @@ unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istrea
     };
     // SAFETY: `plugin_data` is nice-plug's, and the stream lives during the call.
     unsafe { load(plugin, &stream) }
+}
+
+/// Holds from the next block on, so the plugin needs no restart, for which nice-plug would ask: a host in the middle of a
+/// bounce may not do it.
+unsafe extern "C" fn set_render(plugin: *const clap_plugin, mode: clap_plugin_render_mode) -> bool {
+    // SAFETY: the host passes what it got from `create`.
+    let Some(instance) = (unsafe { Instance::of(plugin) }) else {
+        return false;
+    };
+    instance.outbox.set_offline(mode == CLAP_RENDER_OFFLINE);
+    true
 }
 
 /// Everything that is in a stream; `None` if it fails or is larger than any state of ours.
@@ -511,7 +540,7 @@ pub static clap_entry: clap_plugin_entry = clap_plugin_entry {
 mod tests {
     use clap_sys::audio_buffer::clap_audio_buffer;
     use clap_sys::ext::gui::CLAP_EXT_GUI;
-    use clap_sys::ext::render::{CLAP_EXT_RENDER, CLAP_RENDER_OFFLINE, clap_plugin_render};
+    use clap_sys::process::CLAP_PROCESS_CONTINUE;
 
     use affekt_models::automation::OUTPUTS;
 
@@ -577,13 +606,18 @@ mod tests {
             })
         }
 
+        fn render(&self, mode: clap_plugin_render_mode) {
+            let render: *const clap_plugin_render = self.extension(CLAP_EXT_RENDER);
+            // SAFETY: as above.
+            assert!(unsafe { (*render).set.unwrap()(self.plugin, mode) });
+        }
+
         fn start(&self, offline: bool) {
+            if offline {
+                self.render(CLAP_RENDER_OFFLINE);
+            }
             // SAFETY: as above.
             unsafe {
-                if offline {
-                    let render: *const clap_plugin_render = self.extension(CLAP_EXT_RENDER);
-                    assert!((*render).set.unwrap()(self.plugin, CLAP_RENDER_OFFLINE));
-                }
                 assert!((*self.plugin).activate.unwrap()(self.plugin, RATE_HZ, 1, BLOCK as u32));
                 assert!((*self.plugin).start_processing.unwrap()(self.plugin));
             }
@@ -591,6 +625,16 @@ mod tests {
 
         /// Plays one stereo block and gives what comes out.
         fn block(&self, sound: &mut [f32], events: *const clap_input_events) -> [Vec<f32>; 2] {
+            self.block_to(sound, events, null())
+        }
+
+        /// The same; what the plugin sends goes to `list`.
+        fn block_to(
+            &self,
+            sound: &mut [f32],
+            events: *const clap_input_events,
+            list: *const clap_output_events,
+        ) -> [Vec<f32>; 2] {
             let mut output = [vec![9.0; sound.len()], vec![9.0; sound.len()]];
             let mut inputs = [sound.as_mut_ptr(), sound.as_mut_ptr()];
             let mut outputs = [output[0].as_mut_ptr(), output[1].as_mut_ptr()];
@@ -611,11 +655,11 @@ mod tests {
                 audio_inputs_count: 1,
                 audio_outputs_count: 1,
                 in_events: events,
-                out_events: null(),
+                out_events: list,
             };
             // SAFETY: buffers and events live during the call.
             let status = unsafe { (*self.plugin).process.unwrap()(self.plugin, &block) };
-            assert_ne!(status, CLAP_PROCESS_ERROR);
+            assert_eq!(status, CLAP_PROCESS_CONTINUE, "values move on after the sound");
             output
         }
 
@@ -629,6 +673,16 @@ mod tests {
             // SAFETY: the stream lives during the call.
             assert!(unsafe { (*state).save.unwrap()(self.plugin, &stream) });
             bytes.into_inner()
+        }
+
+        fn load(&self, mut bytes: Vec<u8>) -> bool {
+            let stream = clap_istream {
+                ctx: (&raw mut bytes).cast(),
+                read: Some(read),
+            };
+            let state: *const clap_plugin_state = self.extension(CLAP_EXT_STATE);
+            // SAFETY: the stream lives during the call.
+            unsafe { (*state).load.unwrap()(self.plugin, &stream) }
         }
     }
 
@@ -665,6 +719,59 @@ mod tests {
             key: -1,
             value,
         }
+    }
+
+    /// A host's list for what the plugin sends.
+    #[derive(Default)]
+    struct Inbox {
+        /// How many events find room.
+        room: Cell<usize>,
+        /// Times and types of the events that were taken.
+        taken: RefCell<Vec<(u32, u16)>>,
+    }
+
+    unsafe extern "C" fn take_in(list: *const clap_output_events, event: *const clap_event_header) -> bool {
+        // SAFETY: the context is the inbox, and the event the plugin's.
+        let (inbox, event) = unsafe { (&*(*list).ctx.cast::<Inbox>(), &*event) };
+        if inbox.room.get() == 0 {
+            return false;
+        }
+        inbox.room.set(inbox.room.get() - 1);
+        inbox.taken.borrow_mut().push((event.time, event.type_));
+        true
+    }
+
+    #[test]
+    fn what_the_host_has_no_room_for_comes_with_a_later_block() {
+        let hosted = Hosted::new();
+        hosted.start(false);
+        let inbox = Inbox::default();
+        let list = clap_output_events {
+            ctx: (&raw const inbox).cast_mut().cast(),
+            try_push: Some(take_in),
+        };
+        let block = |room: usize, switched_on: Option<&str>| {
+            inbox.room.set(room);
+            let mut event = set_value(parameter_id(switched_on.unwrap_or_default()), 1.0);
+            let events = clap_input_events {
+                ctx: (&raw mut event).cast(),
+                size: Some(one),
+                get: Some(first),
+            };
+            let events = if switched_on.is_some() {
+                &raw const events
+            } else {
+                null()
+            };
+            // One control tick.
+            hosted.block_to(&mut [0.0; 64], events, &list);
+            inbox.taken.take()
+        };
+        let (point, controller) = ((0, CLAP_EVENT_PARAM_VALUE), (0, CLAP_EVENT_MIDI));
+        assert_eq!(block(0, Some("parameter-events")), []);
+        assert_eq!(block(4, Some("angry-cc-on")), [point; 4]);
+        assert_eq!(block(99, None), [point, point, point, point, point, controller]);
+        assert_eq!(block(99, None), []);
     }
 
     #[test]
@@ -757,6 +864,20 @@ mod tests {
         assert_eq!(hosted.values(), REST);
     }
 
+    #[test]
+    fn a_render_mode_that_is_set_while_active_holds_at_once() {
+        let hosted = Hosted::new();
+        hosted.start(false);
+        hosted.block(&mut [0.0; BLOCK], null());
+        hosted.render(CLAP_RENDER_OFFLINE);
+        for block in voice(RATE_HZ, 2.0).chunks_mut(BLOCK) {
+            hosted.block(block, null());
+        }
+        // In real time hardly any result would be there yet.
+        let values = hosted.values();
+        assert!(values[..6].iter().sum::<f64>() > 0.9, "{values:?}");
+    }
+
     trait Bits {
         fn map_bits(&self) -> Vec<u32>;
     }
@@ -778,21 +899,47 @@ mod tests {
         }
     }
 
+    /// A state's text behind its length.
+    fn with_length(json: &str) -> Vec<u8> {
+        [&(json.len() as u64).to_le_bytes(), json.as_bytes()].concat()
+    }
+
     #[test]
     fn a_state_does_not_set_outputs() {
         let hosted = Hosted::new();
-        let json = br#"{"version":"0.0.1","params":{"angry":{"f32":0.5}},"fields":{"editor-size":"[700,500]"}}"#;
-        let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
-        bytes.extend_from_slice(json);
-        let stream = clap_istream {
-            ctx: (&raw mut bytes).cast(),
-            read: Some(read),
-        };
-        let state: *const clap_plugin_state = hosted.extension(CLAP_EXT_STATE);
-        // SAFETY: the stream lives during the call.
-        assert!(unsafe { (*state).load.unwrap()(hosted.plugin, &stream) });
+        let json = r#"{"version":"0.0.1","params":{"angry":{"f32":0.5}},"fields":{"editor-size":"[700,500]"}}"#;
+        assert!(hosted.load(with_length(json)));
         assert_eq!(hosted.values(), REST);
         assert!(String::from_utf8_lossy(&hosted.saved()).contains("[700,500]"));
+    }
+
+    #[test]
+    fn a_state_of_any_length_is_loaded() {
+        // The byte 123 is "{": as the length's first, and as its second.
+        for length in [123, 124, 123 + 256, 123 * 256, 123 * 257] {
+            let rest = r#"","params":{},"fields":{"editor-size":"[700,500]"}}"#;
+            let start = r#"{"version":""#;
+            let padding = "9".repeat(length - start.len() - rest.len());
+            let json = format!("{start}{padding}{rest}");
+            assert_eq!(json.len(), length);
+            let hosted = Hosted::new();
+            assert!(hosted.load(with_length(&json)), "{length} bytes");
+            assert!(String::from_utf8_lossy(&hosted.saved()).contains("[700,500]"));
+        }
+    }
+
+    #[test]
+    fn a_state_with_a_wrong_length_or_none_is_loaded_as_far_as_it_goes() {
+        let json = r#"{"fields":{"editor-size":"[700,500]","format":"1"},"params":{}}"#;
+        let cut_off = &with_length(json)[..60];
+        for state in [cut_off, json.as_bytes(), &json.as_bytes()[..50]] {
+            let hosted = Hosted::new();
+            assert!(hosted.load(state.to_vec()));
+            assert!(String::from_utf8_lossy(&hosted.saved()).contains("[700,500]"));
+        }
+        assert!(!Hosted::new().load(with_length("")));
+        assert!(!Hosted::new().load(vec![1, 2, 3]));
+        assert!(!Hosted::new().load(Vec::new()));
     }
 
     #[test]

@@ -13,9 +13,11 @@ use vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekCur, kIBSeekEnd, kIBSe
 use vst3::Steinberg::Vst::ChannelContext::IInfoListenerTrait;
 use vst3::Steinberg::Vst::Event_::EventTypes_::kLegacyMIDICCOutEvent;
 use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsReadOnly};
+use vst3::Steinberg::Vst::ProcessModes_::kOffline;
+use vst3::Steinberg::Vst::RestartFlags_::{kIoChanged, kLatencyChanged};
 use vst3::Steinberg::Vst::*;
 use vst3::Steinberg::*;
-use vst3::{Class, ComRef, ComWrapper};
+use vst3::{Class, ComPtr, ComRef, ComWrapper};
 
 use super::state::{readable, without_outputs};
 use super::{is_output_id, output_ids};
@@ -127,7 +129,6 @@ forward! {
         normalizedParamToPlain(id: ParamID, value: ParamValue) -> ParamValue, or value;
         plainParamToNormalized(id: ParamID, value: ParamValue) -> ParamValue, or value;
         getParamNormalized(id: ParamID) -> ParamValue, or 0.0;
-        setComponentHandler(handler: *mut IComponentHandler) -> tresult, or kInternalError;
         createView(name: FIDString) -> *mut IPlugView, or null_mut();
     }
 
@@ -144,6 +145,18 @@ forward! {
                 info.flags = info.flags & !kCanAutomate | kIsReadOnly;
             }
             result
+        })
+    }
+
+    unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
+        guarded(kInternalError, || {
+            // SAFETY: null or the host's, which is kept alive.
+            let handler = unsafe { ComRef::from_raw(handler) }.map(|host| {
+                ComWrapper::new(Handler { host: host.to_com_ptr(), outbox: self.outbox.clone() })
+            });
+            let handler = handler.as_ref().and_then(ComWrapper::as_com_ref::<IComponentHandler>);
+            // SAFETY: null or ours, of which nice-plug takes a reference.
+            unsafe { self.nice.setComponentHandler(handler.map_or(null_mut(), |handler| handler.as_ptr())) }
         })
     }
 
@@ -166,7 +179,11 @@ forward! {
         canProcessSampleSize(size: int32) -> tresult, or kInternalError;
         getLatencySamples() -> uint32, or 0;
         setProcessing(state: TBool) -> tresult, or kInternalError;
-        getTailSamples() -> uint32, or 0;
+    }
+
+    /// What `process` says too; but nice-plug knows that only after the first block, and hosts ask before.
+    unsafe fn getTailSamples(&self) -> uint32 {
+        kInfiniteTail
     }
 
     unsafe fn setupProcessing(&self, setup: *mut ProcessSetup) -> tresult {
@@ -196,6 +213,8 @@ forward! {
             data.inputParameterChanges = changes.as_ptr();
         }
         self.outbox.begin();
+        // JUCE's hosts say it here and nowhere else when a bounce begins.
+        self.outbox.set_offline(data.processMode == kOffline as int32);
         // SAFETY: the host's data, and in them one list of ours that lives as long as this component.
         let result = guarded(kInternalError, || unsafe { self.nice.process(&mut data) });
         self.changes.host.store(null_mut(), Ordering::Relaxed);
@@ -214,7 +233,7 @@ impl Component {
         let mut queues = [null_mut::<IParamValueQueue>(); 9];
         while let Some((time, message)) = self.outbox.take() {
             let offset = int32::try_from(time).unwrap_or(int32::MAX);
-            match message {
+            let taken = match message {
                 Message::Parameter(place, value) => {
                     let Some(changes) = &changes else { continue };
                     if queues[place].is_null() {
@@ -223,13 +242,13 @@ impl Component {
                         queues[place] = unsafe { changes.addParameterData(&self.output_ids[place], &mut index) };
                     }
                     // SAFETY: null, if the host has no room, or its queue, which lives as long as its list.
-                    if let Some(queue) = unsafe { ComRef::from_raw(queues[place]) } {
+                    unsafe { ComRef::from_raw(queues[place]) }.is_some_and(|queue| {
                         let mut index = 0;
                         // SAFETY: the host writes the index.
-                        unsafe { queue.addPoint(offset, f64::from(value), &mut index) };
-                    }
+                        unsafe { queue.addPoint(offset, f64::from(value), &mut index) == kResultOk }
+                    })
                 }
-                Message::Controller(controller) => {
+                Message::Controller(_, controller) => {
                     let Some(events) = &events else { continue };
                     let mut event = Event {
                         busIndex: 0,
@@ -247,8 +266,11 @@ impl Component {
                         },
                     };
                     // SAFETY: the host copies the event.
-                    unsafe { events.addEvent(&mut event) };
+                    unsafe { events.addEvent(&mut event) == kResultOk }
                 }
+            };
+            if !taken {
+                self.outbox.refuse(message);
             }
         }
     }
@@ -337,6 +359,45 @@ impl IParameterChangesTrait for ChangeFilter {
 
     unsafe fn addParameterData(&self, _: *const ParamID, _: *mut int32) -> *mut IParamValueQueue {
         null_mut()
+    }
+}
+
+/// The host's handler. nice-plug asks it for a restart with "the latency has changed", upon which some hosts, JUCE's among
+/// them, only read the latency again, which changes in the restart. "Inputs and outputs have changed" makes them activate
+/// anew.
+struct Handler {
+    host: ComPtr<IComponentHandler>,
+    outbox: Arc<Outbox>,
+}
+
+impl Class for Handler {
+    type Interfaces = (IComponentHandler,);
+}
+
+impl IComponentHandlerTrait for Handler {
+    unsafe fn beginEdit(&self, id: ParamID) -> tresult {
+        // SAFETY: a plain value.
+        unsafe { self.host.beginEdit(id) }
+    }
+
+    unsafe fn performEdit(&self, id: ParamID, value: ParamValue) -> tresult {
+        // SAFETY: plain values.
+        unsafe { self.host.performEdit(id, value) }
+    }
+
+    unsafe fn endEdit(&self, id: ParamID) -> tresult {
+        // SAFETY: a plain value.
+        unsafe { self.host.endEdit(id) }
+    }
+
+    unsafe fn restartComponent(&self, flags: int32) -> tresult {
+        // During an activation, when nice-plug tells of the new latency, no restart is wanted any more.
+        let restart = flags & kLatencyChanged != 0 && self.outbox.wants_restart();
+        // SAFETY: a plain value.
+        unsafe {
+            self.host
+                .restartComponent(if restart { flags | kIoChanged } else { flags })
+        }
     }
 }
 
@@ -637,7 +698,7 @@ mod tests {
     const RATE_HZ: f64 = 44_100.0;
     const BLOCK: usize = 441;
     const REALTIME: int32 = 0;
-    const OFFLINE: int32 = 2;
+    const OFFLINE: int32 = kOffline as int32;
     const AUDIO: int32 = 0;
     const STEREO: u64 = 3;
     const MONO: u64 = 1;
@@ -648,6 +709,10 @@ mod tests {
         component: ComPtr<IComponent>,
         processor: ComPtr<IAudioProcessor>,
         controller: ComPtr<IEditController>,
+        /// What the blocks say of how they are processed, whatever the setup said.
+        block_mode: int32,
+        /// Where the plugin's messages go.
+        inbox: Option<ComWrapper<Inbox>>,
     }
 
     impl Hosted {
@@ -669,6 +734,8 @@ mod tests {
                     processor: component.cast().unwrap(),
                     controller: component.cast().unwrap(),
                     component,
+                    block_mode: REALTIME,
+                    inbox: None,
                 }
             }
         }
@@ -710,12 +777,17 @@ mod tests {
                 output_bus.numChannels = channels as int32;
                 output_bus.__field0.channelBuffers32 = outputs.as_mut_ptr();
                 let mut data: ProcessData = std::mem::zeroed();
+                data.processMode = self.block_mode;
                 data.numSamples = sound.len() as int32;
                 data.numInputs = 1;
                 data.numOutputs = 1;
                 data.inputs = &mut input_bus;
                 data.outputs = &mut output_bus;
                 data.inputParameterChanges = changes;
+                if let Some(inbox) = &self.inbox {
+                    data.outputParameterChanges = inbox.as_com_ref::<IParameterChanges>().unwrap().as_ptr();
+                    data.outputEvents = inbox.as_com_ref::<IEventList>().unwrap().as_ptr();
+                }
                 assert_eq!(self.processor.process(&mut data), kResultOk);
             }
             output
@@ -798,6 +870,186 @@ mod tests {
         }
     }
 
+    /// A host's lists for what the plugin sends.
+    struct Inbox {
+        shelf: Arc<Shelf>,
+        queue: ComWrapper<ShelfQueue>,
+    }
+
+    struct ShelfQueue {
+        shelf: Arc<Shelf>,
+    }
+
+    #[derive(Default)]
+    struct Shelf {
+        /// How many messages find room.
+        room: Mutex<usize>,
+        /// Offsets of the messages that were taken.
+        points: Mutex<Vec<int32>>,
+        events: Mutex<Vec<int32>>,
+    }
+
+    impl Shelf {
+        fn take(&self, list: &Mutex<Vec<int32>>, offset: int32) -> tresult {
+            let mut room = self.room.lock().unwrap();
+            if *room == 0 {
+                return kResultFalse;
+            }
+            *room -= 1;
+            list.lock().unwrap().push(offset);
+            kResultOk
+        }
+    }
+
+    impl Inbox {
+        fn of(shelf: &Arc<Shelf>) -> ComWrapper<Self> {
+            let queue = ComWrapper::new(ShelfQueue { shelf: shelf.clone() });
+            ComWrapper::new(Self {
+                shelf: shelf.clone(),
+                queue,
+            })
+        }
+    }
+
+    impl Class for Inbox {
+        type Interfaces = (IParameterChanges, IEventList);
+    }
+
+    impl IParameterChangesTrait for Inbox {
+        unsafe fn getParameterCount(&self) -> int32 {
+            0
+        }
+
+        unsafe fn getParameterData(&self, _: int32) -> *mut IParamValueQueue {
+            null_mut()
+        }
+
+        unsafe fn addParameterData(&self, _: *const ParamID, _: *mut int32) -> *mut IParamValueQueue {
+            self.queue.as_com_ref::<IParamValueQueue>().unwrap().as_ptr()
+        }
+    }
+
+    impl IEventListTrait for Inbox {
+        unsafe fn getEventCount(&self) -> int32 {
+            0
+        }
+
+        unsafe fn getEvent(&self, _: int32, _: *mut Event) -> tresult {
+            kResultFalse
+        }
+
+        unsafe fn addEvent(&self, event: *mut Event) -> tresult {
+            // SAFETY: the plugin's event.
+            self.shelf.take(&self.shelf.events, unsafe { (*event).sampleOffset })
+        }
+    }
+
+    impl Class for ShelfQueue {
+        type Interfaces = (IParamValueQueue,);
+    }
+
+    impl IParamValueQueueTrait for ShelfQueue {
+        unsafe fn getParameterId(&self) -> ParamID {
+            0
+        }
+
+        unsafe fn getPointCount(&self) -> int32 {
+            0
+        }
+
+        unsafe fn getPoint(&self, _: int32, _: *mut int32, _: *mut ParamValue) -> tresult {
+            kResultFalse
+        }
+
+        unsafe fn addPoint(&self, offset: int32, _: ParamValue, _: *mut int32) -> tresult {
+            self.shelf.take(&self.shelf.points, offset)
+        }
+    }
+
+    /// A host's handler that notes what it is told has changed.
+    #[derive(Default)]
+    struct Restarts {
+        flags: Mutex<Vec<int32>>,
+    }
+
+    impl Class for Restarts {
+        type Interfaces = (IComponentHandler,);
+    }
+
+    impl IComponentHandlerTrait for Restarts {
+        unsafe fn beginEdit(&self, _: ParamID) -> tresult {
+            kResultOk
+        }
+
+        unsafe fn performEdit(&self, _: ParamID, _: ParamValue) -> tresult {
+            kResultOk
+        }
+
+        unsafe fn endEdit(&self, _: ParamID) -> tresult {
+            kResultOk
+        }
+
+        unsafe fn restartComponent(&self, flags: int32) -> tresult {
+            self.flags.lock().unwrap().push(flags);
+            kResultOk
+        }
+    }
+
+    #[test]
+    fn what_the_host_has_no_room_for_comes_with_a_later_block() {
+        let mut hosted = Hosted::new();
+        let shelf = Arc::<Shelf>::default();
+        hosted.inbox = Some(Inbox::of(&shelf));
+        hosted.start(REALTIME, STEREO);
+        let block = |room: usize, switched_on: Option<&str>| {
+            *shelf.room.lock().unwrap() = room;
+            let changes = switched_on.map(|name| OneChange::of(parameter_id(name)));
+            let changes = changes
+                .as_ref()
+                .map(|changes| changes.as_com_ref::<IParameterChanges>().unwrap().as_ptr());
+            // One control tick.
+            hosted.block(&mut [0.0; 64], 2, changes.unwrap_or(null_mut()));
+            let taken = |list: &Mutex<Vec<int32>>| std::mem::take(&mut *list.lock().unwrap());
+            (taken(&shelf.points), taken(&shelf.events))
+        };
+        assert_eq!(block(0, Some("parameter-events")), (vec![], vec![]));
+        assert_eq!(block(4, Some("angry-cc-on")), (vec![0; 4], vec![]));
+        assert_eq!(block(99, None), (vec![0; 5], vec![0]));
+        assert_eq!(block(99, None), (vec![], vec![]));
+    }
+
+    #[test]
+    fn another_alignment_makes_the_host_activate_anew() {
+        let hosted = Hosted::new();
+        let restarts = ComWrapper::new(Restarts::default());
+        let told = || std::mem::take(&mut *restarts.flags.lock().unwrap());
+        let handler = restarts.as_com_ref::<IComponentHandler>().unwrap();
+        // SAFETY: the handler lives longer than the plugin has it.
+        assert_eq!(
+            unsafe { hosted.controller.setComponentHandler(handler.as_ptr()) },
+            kResultOk
+        );
+        hosted.start(REALTIME, STEREO);
+        assert!(told().is_empty());
+        let changes = OneChange::of(parameter_id("align"));
+        let changes = changes.as_com_ref::<IParameterChanges>().unwrap();
+        for _ in 0..2 {
+            hosted.block(&mut [0.0; 8], 2, changes.as_ptr());
+        }
+        assert_eq!(told(), [kLatencyChanged | kIoChanged], "once");
+        // SAFETY: calls in the order in which hosts restart.
+        unsafe {
+            assert_eq!(hosted.component.setActive(0), kResultOk);
+            assert_eq!(hosted.component.setActive(1), kResultOk);
+            assert!(hosted.processor.getLatencySamples() > 0);
+        }
+        assert_eq!(told(), [kLatencyChanged], "an activation asks for no other");
+        hosted.block(&mut [0.0; 8], 2, null_mut());
+        assert!(told().is_empty());
+        // SAFETY: a host that leaves takes its handler back.
+        assert_eq!(unsafe { hosted.controller.setComponentHandler(null_mut()) }, kResultOk);
+    }
+
     #[test]
     fn the_outputs_are_read_only_and_nothing_is_behind_the_last() {
         let hosted = Hosted::new();
@@ -861,15 +1113,20 @@ mod tests {
     }
 
     #[test]
-    fn one_setup_is_enough_for_an_offline_render() {
+    fn an_offline_render_is_known_from_the_setup_and_from_its_blocks() {
         let mut sound = voice(RATE_HZ, 3.0);
         sound.extend(vec![0.0; 22_050]);
         let mut model = Model::from_bytes(SHIPPED_MODEL).unwrap();
         let timeline = Timeline::of(&mut model, &[&sound], RATE_HZ).unwrap();
         let expected = Pass::of_timeline(&timeline, RATE_HZ, 3.5, Settings::default()).last();
-        for (arrangement, channels) in [(MONO, 1), (STEREO, 2)] {
-            let hosted = Hosted::new();
-            hosted.start(OFFLINE, arrangement);
+        for (setup, block_mode, arrangement, channels) in [
+            (OFFLINE, REALTIME, MONO, 1),
+            (OFFLINE, OFFLINE, STEREO, 2),
+            (REALTIME, OFFLINE, MONO, 1),
+        ] {
+            let mut hosted = Hosted::new();
+            hosted.start(setup, arrangement);
+            hosted.block_mode = block_mode;
             for block in sound.chunks_mut(BLOCK) {
                 let output = hosted.block(block, channels, null_mut());
                 assert!(output.iter().all(|channel| channel == block));
@@ -895,6 +1152,19 @@ mod tests {
                 assert_eq!(bits(&channel), bits(&awkward_samples()));
             }
         }
+    }
+
+    #[test]
+    fn the_host_never_stops_calling() {
+        // Values go on changing after the sound: they fade, and are smoothed.
+        let hosted = Hosted::new();
+        // SAFETY: takes nothing.
+        let tail = || unsafe { hosted.processor.getTailSamples() };
+        assert_eq!(tail(), kInfiniteTail);
+        hosted.start(REALTIME, STEREO);
+        assert_eq!(tail(), kInfiniteTail);
+        hosted.block(&mut [0.0; 8], 2, null_mut());
+        assert_eq!(tail(), kInfiniteTail);
     }
 
     #[test]
