@@ -1,5 +1,6 @@
 //! What several tests need.
 
+use affekt_features::FeatureSpec;
 use affekt_models::graph::{Attribute, Dim, Graph};
 use affekt_models::{Contract, EMOTIONS, Input, LOGITS, PROBABILITIES, WAVEFORM};
 
@@ -7,6 +8,11 @@ use crate::worker::engine::tests::contract;
 
 /// A model file that takes raw audio: how loud it is on average behind six short filters.
 pub fn waveform_model() -> Vec<u8> {
+    waveform_model_of(contract().features)
+}
+
+/// The same with frames of `features`.
+pub fn waveform_model_of(features: FeatureSpec) -> Vec<u8> {
     const TAPS: usize = 64;
     let six = EMOTIONS.len();
     let mut graph = Graph::new();
@@ -32,6 +38,7 @@ pub fn waveform_model() -> Vec<u8> {
     }
     graph.finish(&Contract {
         input: Input::Waveform,
+        features,
         ..contract()
     })
 }

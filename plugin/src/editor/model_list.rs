@@ -14,6 +14,7 @@ use super::page::{Page, rect};
 use super::repaint::Repaint;
 use super::theme::{space, type_size, words};
 use crate::model_choice::{ModelChoice, ModelSource};
+use crate::own_file;
 use crate::recent_models::{Recent, RecentModels};
 use crate::wording::BEGIN;
 use crate::worker::link::ModelState;
@@ -83,6 +84,8 @@ impl ModelList {
             Wish::List => {
                 self.shown = true;
                 let (recent, repaint) = (self.recent.clone(), repaint.clone());
+                // Whoever unloads the plugin does not wait for it.
+                own_file::stay();
                 // Disks can be slow. Without a thread the list is what it was.
                 let _ = thread::Builder::new().name("affekt list".into()).spawn(move || {
                     recent.read();

@@ -11,6 +11,7 @@ use affekt_models::plot;
 
 use super::clock;
 use super::repaint::Repaint;
+use crate::own_file;
 use crate::wording::BEGIN;
 use crate::worker::link::Link;
 
@@ -80,6 +81,8 @@ impl Saver {
             *state = Saved::Saving(kind);
         }
         let (saver, link) = (self.clone(), link.clone());
+        // Whoever unloads the plugin does not wait for it.
+        own_file::stay();
         let started = thread::Builder::new().name("affekt save".into()).spawn(move || {
             let saved = catch_unwind(AssertUnwindSafe(|| save_pass(kind, &link)))
                 .unwrap_or_else(|_| Err("The pass could not be saved: an internal error".into()));

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use affekt_features::FeatureSpec;
 use affekt_models::{Contract, Model, ModelError, SHIPPED_MODEL, SHIPPED_MODELS, runtime};
 
 use super::link::ModelInfo;
@@ -70,6 +71,7 @@ impl Engine {
             let runtime = runtime::choose(own_file::path().as_deref());
             let mut model = model().map_err(|error| format!("{error}."))?;
             let contract = model.contract().clone();
+            check_frames(&contract.features)?;
             let run = move |window: &[f32]| {
                 model
                     .run(window)
@@ -108,6 +110,31 @@ pub fn shipped_contract() -> Result<&'static Contract, &'static str> {
     contract.as_ref().map_err(String::as_str)
 }
 
+/// Whether a model of `spec` hears the frames that the audio thread makes: those of the shipped model, whatever the model
+/// itself then makes of them. The error is one sentence for the user.
+fn check_frames(spec: &FeatureSpec) -> Result<(), String> {
+    let made = &shipped_contract()?.features;
+    let same = FeatureSpec {
+        coefficients: made.coefficients,
+        session: made.session.clone(),
+        ..spec.clone()
+    };
+    if same == *made {
+        return Ok(());
+    }
+    let words = |spec: &FeatureSpec| {
+        format!(
+            "{} bands from {} to {} Hz in windows of {} samples every {} at {} Hz",
+            spec.mel_bands, spec.mel_low_hz, spec.mel_high_hz, spec.window, spec.hop, spec.sample_rate_hz
+        )
+    };
+    Err(format!(
+        "The model hears {}, but Affekt makes {}: export it with this version's affekt-trainer.",
+        words(spec),
+        words(made)
+    ))
+}
+
 /// What a panic said.
 fn words(panic: &(dyn Any + Send)) -> &str {
     panic
@@ -119,7 +146,6 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 pub mod tests {
-    use affekt_features::FeatureSpec;
     use affekt_models::{Card, Input};
 
     use super::*;
@@ -155,6 +181,30 @@ pub mod tests {
         assert_eq!(engine.run(&[]), Ok([0.0, 0.0, 0.0, 0.0, 1.0, 0.0]));
         assert_eq!(engine.info().card.name, "Test");
         assert_eq!(engine.info().card.version, "1.2");
+    }
+
+    #[test]
+    fn a_model_of_other_frames_is_refused_in_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("choir.onnx");
+        let load = |features: FeatureSpec| {
+            std::fs::write(&path, crate::testing::waveform_model_of(features)).unwrap();
+            Engine::from_file(&path).map(|_| ())
+        };
+        let made = FeatureSpec::standard();
+        let other = |change: fn(&mut FeatureSpec)| {
+            let mut spec = FeatureSpec::standard();
+            change(&mut spec);
+            spec
+        };
+        assert_eq!(load(made), Ok(()));
+        let error = load(other(|spec| spec.hop = 320)).unwrap_err();
+        assert!(error.contains("choir.onnx") && error.contains("every 320"), "{error}");
+        assert!(error.contains("affekt-trainer") && error.ends_with('.'), "{error}");
+        assert!(load(other(|spec| spec.mel_high_hz = 7_000.0)).is_err());
+        // How its own features are made of the frames is the model's affair.
+        assert_eq!(load(other(|spec| spec.coefficients = 20)), Ok(()));
+        assert_eq!(load(other(|spec| spec.session.range_db = 60.0)), Ok(()));
     }
 
     #[test]

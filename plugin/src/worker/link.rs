@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use affekt_features::{FeatureSpec, Frame, MAX_MEL_BANDS};
+use affekt_features::{Frame, MAX_MEL_BANDS};
 use affekt_models::{Card, MAX_WAVEFORM_HOP};
 use crossbeam::queue::ArrayQueue;
 
@@ -161,17 +161,7 @@ pub struct Link {
     /// Whether the chosen model is on its way, of the choice that the worker has seen last.
     model_pending: AtomicBool,
     choice_seen: AtomicU64,
-    features: Mutex<Features>,
-    /// Whether other frames are wanted than the audio thread makes.
-    restart_wanted: AtomicBool,
     recorder: Recorder,
-}
-
-/// How the audio thread makes its frames, and how it is to make them after the next activation.
-#[derive(Default)]
-struct Features {
-    heard: Option<FeatureSpec>,
-    wanted: Option<FeatureSpec>,
 }
 
 impl Link {
@@ -196,8 +186,6 @@ impl Link {
             refusal: Mutex::default(),
             model_pending: AtomicBool::new(false),
             choice_seen: AtomicU64::new(0),
-            features: Mutex::default(),
-            restart_wanted: AtomicBool::new(false),
             recorder: Recorder::default(),
         };
         // Some platforms allocate a lock or a condition at its first use, which must not be in `process`.
@@ -236,45 +224,6 @@ impl Link {
     pub fn is_model_pending(&self) -> bool {
         // A busy worker may not have seen the choice yet.
         self.choice_seen.load(Ordering::Acquire) != self.choice.revision() || self.model_pending.load(Ordering::Acquire)
-    }
-
-    /// Main thread, at activation: frames are made as the model wants them that was loaded since the last one, else as
-    /// `standard` says. Gives which it is.
-    pub fn take_features(&self, standard: &FeatureSpec) -> FeatureSpec {
-        let mut features = lock(&self.features);
-        let taken = features
-            .wanted
-            .take()
-            .or_else(|| features.heard.clone())
-            .unwrap_or_else(|| standard.clone());
-        features.heard = Some(taken.clone());
-        self.restart_wanted.store(false, Ordering::Release);
-        taken
-    }
-
-    /// Worker: whether the audio thread makes frames of this specification. How they are normalised is the worker's own
-    /// affair.
-    pub fn hears_as(&self, spec: &FeatureSpec) -> bool {
-        let frames = |spec: &FeatureSpec| FeatureSpec {
-            coefficients: 0,
-            session: FeatureSpec::standard().session,
-            ..spec.clone()
-        };
-        lock(&self.features)
-            .heard
-            .as_ref()
-            .is_none_or(|heard| frames(heard) == frames(spec))
-    }
-
-    /// Worker: frames of this specification are wanted, from the next activation on.
-    pub fn want_features(&self, spec: &FeatureSpec) {
-        lock(&self.features).wanted = Some(spec.clone());
-        self.restart_wanted.store(true, Ordering::Release);
-    }
-
-    /// Audio thread: whether other frames are wanted, which takes a restart.
-    pub fn wants_restart(&self) -> bool {
-        self.restart_wanted.load(Ordering::Acquire)
     }
 
     /// What was heard since playback started.
