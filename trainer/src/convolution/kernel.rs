@@ -64,8 +64,12 @@ impl Shape {
                         row.copy_from_slice(&values[(low - half) * channels..][..width]);
                     } else {
                         row.fill(0.0);
-                        let from = low.saturating_sub(half).min(self.input_bands);
+                        let from = low.saturating_sub(half);
                         let to = (low + half + 1).min(self.input_bands);
+                        // With strides beyond the kernel's reach, places at the end of a gradient see nothing.
+                        if from >= to {
+                            continue;
+                        }
                         let place = (from + half - low) * channels;
                         row[place..place + (to - from) * channels]
                             .copy_from_slice(&values[from * channels..to * channels]);
