@@ -52,6 +52,16 @@ pub struct StepResult {
     pub gradient_norm: f64,
 }
 
+/// Mean of the norms that are numbers, 0 if none is: those that are not belong to steps that were not taken.
+pub fn mean_norm(norms: &[f64]) -> f64 {
+    let (mut sum, mut count) = (0.0, 0);
+    for norm in norms.iter().filter(|norm| norm.is_finite()) {
+        sum += norm;
+        count += 1;
+    }
+    sum / f64::from(count.max(1))
+}
+
 /// Takes one step on a batch. `device` must be an autodiff device, and the network on it.
 pub fn step(
     network: Network,
@@ -363,6 +373,12 @@ mod tests {
     }
 
     #[test]
+    fn steps_that_were_not_taken_leave_the_mean_norm_a_number() {
+        assert_eq!(mean_norm(&[1.0, f64::INFINITY, 4.0, f64::NAN]), 2.5);
+        assert_eq!(mean_norm(&[f64::INFINITY]), 0.0);
+    }
+
+    #[test]
     fn matrices_alone_decay() {
         let device = Device::flex().autodiff();
         let mut recipe = Recipe::from_toml(DEFAULT_RECIPE).unwrap().training;
@@ -370,7 +386,7 @@ mod tests {
         let network = Network::new(&small(), 4, 1, &device);
         let values = |network: &Network| {
             let Front::Time(front) = &network.front else {
-                panic!("the design card's front");
+                panic!("the front of a cnn-lstm");
             };
             let floats = |tensor: Tensor<1>| tensor.into_data().try_into_vec::<f32>().unwrap();
             let matrices = [
@@ -387,7 +403,7 @@ mod tests {
         let (matrices, others) = values(&network);
         // Gradients of zero: what changes is decay.
         let Front::Time(front) = &network.front else {
-            panic!("the design card's front");
+            panic!("the front of a cnn-lstm");
         };
         let sum = front.conv.val().sum()
             + network.lstm[1].forward.recurrent.val().sum()
@@ -419,7 +435,7 @@ mod tests {
         let network = Network::new(&sizes, 2, 1, &device);
         let gradients = || {
             let Front::Time(front) = &network.front else {
-                panic!("the design card's front");
+                panic!("the front of a cnn-lstm");
             };
             let loss = (front.conv.val() * 3.0).sum() + (network.output.bias.val() * 4.0).sum();
             GradientsParams::from_grads(loss.backward(), &network)

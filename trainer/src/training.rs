@@ -14,7 +14,7 @@ use crate::clips::ClipFrames;
 use crate::dataset::Dataset;
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::optimize::{infer, learning_rate, optimizer, step};
+use crate::optimize::{infer, learning_rate, mean_norm, optimizer, step};
 use crate::recipe::{Keep, Recipe};
 use crate::run_folder::{BestRecord, EpochRecord, Progress, RunError, RunFolder};
 use crate::samples::{Batch, FrontEnd, Sample, Sampler, batches};
@@ -100,7 +100,8 @@ pub fn train(
         let order = batches(training.epoch(epoch), recipe.training.batch, seed, epoch);
         let mut input_s = start.elapsed().as_secs_f64();
         let steps = order.len();
-        let (mut loss, mut gradient_norm, mut rate) = (0.0, 0.0, 0.0);
+        let (mut loss, mut rate) = (0.0, 0.0);
+        let mut gradient_norms = Vec::with_capacity(steps);
         for (index, samples) in order.iter().enumerate() {
             let input_start = Instant::now();
             let mut batch = Batch::new(&front_end, &data.scaler, &data.train, &targets, samples);
@@ -127,7 +128,7 @@ pub fn train(
                 average = Some(follow(before, &network.valid(), decay));
             }
             loss += result.loss;
-            gradient_norm += result.gradient_norm;
+            gradient_norms.push(result.gradient_norm);
             // Between epochs alone may training end: what is saved is always a whole epoch.
             let _ = on_event(Event::Step {
                 epoch: epoch + 1,
@@ -152,7 +153,7 @@ pub fn train(
             validation_uar: best.validation.uar,
             validation_accuracy: best.validation.accuracy,
             learning_rate: rate,
-            gradient_norm: gradient_norm / steps as f64,
+            gradient_norm: mean_norm(&gradient_norms),
             seconds: start.elapsed().as_secs_f64(),
             step_ms: 1000.0 * steps_s / steps as f64,
             input_share: input_s / steps_s,
