@@ -94,7 +94,8 @@ pub struct Evaluation {
     pub without_voiced_window: usize,
     /// UAR of each corpus.
     pub uar_by_corpus: BTreeMap<String, f64>,
-    /// 95 % intervals of `uar`, `accuracy`, `macro_f1` and `ece`, over draws of speakers with replacement.
+    /// 95 % intervals of `uar`, `accuracy`, `macro_f1` and `ece`, over draws of speakers with replacement; that of `ece`
+    /// less the bias of the draws.
     #[serde(default)]
     pub intervals: BTreeMap<String, [f64; 2]>,
     /// What always naming the most frequent emotion of these clips gives.
@@ -294,7 +295,7 @@ impl Evaluation {
                 .iter()
                 .map(|(corpus, summary)| (corpus.clone(), summary.uar))
                 .collect(),
-            intervals: intervals(&by_speaker, seed),
+            intervals: intervals(&by_speaker, metrics.ece, seed),
             majority: majority(&metrics),
             by_speaker: summaries(&by_speaker),
             by_corpus,
@@ -371,7 +372,11 @@ fn majority(metrics: &Metrics) -> Option<Summary> {
 }
 
 /// Percentile bootstrap over speakers, whose clips belong together (Efron and Tibshirani, 1993).
-fn intervals(by_speaker: &BTreeMap<String, Vec<Scored>>, seed: u64) -> BTreeMap<String, [f64; 2]> {
+///
+/// A calibration error is a sum of magnitudes: chance alone makes it larger, in the figure, `ece`, and once more in each
+/// draw from the same speakers. Its interval is shifted down by the bootstrap's estimate of that bias, the mean of the
+/// draws less the figure (ibid., chapter 10), and ends at 0.
+fn intervals(by_speaker: &BTreeMap<String, Vec<Scored>>, ece: f64, seed: u64) -> BTreeMap<String, [f64; 2]> {
     const LEVELS: [f64; 2] = [0.025, 0.975];
     let speakers: Vec<&Vec<Scored>> = by_speaker.values().collect();
     if speakers.len() < 2 {
@@ -386,11 +391,14 @@ fn intervals(by_speaker: &BTreeMap<String, Vec<Scored>>, seed: u64) -> BTreeMap<
         })
         .collect();
     let column = |figure: fn(&Metrics) -> f64| draws.iter().map(figure).collect::<Vec<f64>>();
+    let ece_draws = column(|metrics| metrics.ece);
+    let bias = mean(ece_draws.iter().copied()) - ece;
+    let ece_draws = ece_draws.iter().map(|draw| (draw - bias).max(0.0)).collect();
     [
         ("uar", column(|metrics| metrics.uar)),
         ("accuracy", column(|metrics| metrics.accuracy)),
         ("macro_f1", column(|metrics| metrics.macro_f1)),
-        ("ece", column(|metrics| metrics.ece)),
+        ("ece", ece_draws),
     ]
     .into_iter()
     .map(|(name, mut values)| {
@@ -591,6 +599,19 @@ mod tests {
         assert_eq!(evaluation, example());
         let json = serde_json::to_string(&evaluation).unwrap();
         assert_eq!(serde_json::from_str::<Evaluation>(&json).unwrap(), evaluation);
+    }
+
+    #[test]
+    fn the_interval_of_the_calibration_error_does_not_count_its_bias_twice() {
+        use Emotion::{Angry, Sad};
+        // Each half as sure as it should be, together exactly: the error is 0. One draw in two holds one speaker alone,
+        // with an error of a half, so that the mean of the draws is a quarter too large.
+        let heard = [heard("a/1", Angry, Angry, 0.5), heard("a/2", Angry, Sad, 0.5)];
+        let evaluation = Evaluation::new(&heard, SessionState::Warm, Labels::Acted, 1);
+        assert_eq!(evaluation.metrics.ece, 0.0);
+        let [low, high] = evaluation.intervals["ece"];
+        assert_eq!(low, 0.0);
+        assert!((0.2..0.3).contains(&high), "{high}");
     }
 
     #[test]
