@@ -7,6 +7,7 @@ use affekt_trainer::card::{Figures, Identity, short};
 use affekt_trainer::evaluation::Evaluation;
 use affekt_trainer::export::of_run;
 use affekt_trainer::run_folder::RunFolder;
+use affekt_trainer::whole_file;
 use burn::tensor::Device;
 use clap::Args;
 use color_eyre::eyre::WrapErr;
@@ -52,7 +53,7 @@ impl Arguments {
         let card = short(&identity, &run, &best, &evaluations);
         let onnx = of_run(&network, &run, &recipe, &best, card)?;
         Model::from_bytes(&onnx).wrap_err("the exported model does not load, so it was not written")?;
-        std::fs::write(&self.out, &onnx).wrap_err_with(|| format!("{} cannot be written", self.out.display()))?;
+        whole_file::write(&self.out, &onnx).wrap_err_with(|| format!("{} cannot be written", self.out.display()))?;
         eprintln!(
             "{}: {} kB, epoch {}, UAR {:.3} on validation speakers",
             self.out.display(),

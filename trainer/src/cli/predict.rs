@@ -8,8 +8,9 @@ use affekt_models::automation::{OUTPUTS, Pass, Response, Settings, Silence};
 use affekt_models::timeline::Timeline;
 use affekt_models::{EMOTIONS, Model, SHIPPED_MODEL, plot};
 use affekt_trainer::corpora::{collect_files, is_audio};
+use affekt_trainer::whole_file;
 use clap::{Args, ValueEnum};
-use color_eyre::eyre::{WrapErr, bail, eyre};
+use color_eyre::eyre::{WrapErr, bail, ensure, eyre};
 use serde::Serialize;
 
 /// Silence played after a recording so that its last windows take effect, in seconds: a host's tail.
@@ -27,7 +28,7 @@ pub struct Arguments {
     /// Folder for one CSV file per recording, a line per window.
     #[arg(long, value_name = "FOLDER")]
     csv: Option<PathBuf>,
-    /// Folder for one CSV file per recording with the plugin's nine outputs every 10 ms.
+    /// Folder for one CSV file per recording with the plugin's nine outputs every 10 ms; another than that of --csv.
     #[arg(long, value_name = "FOLDER")]
     curve: Option<PathBuf>,
     /// Folder for one MIDI file per recording with the nine outputs as controllers 70 to 78.
@@ -119,13 +120,34 @@ impl Arguments {
             std::fs::create_dir_all(folder)
                 .wrap_err_with(|| format!("the folder {} cannot be made", folder.display()))?;
         }
+        if let (Some(csv), Some(curve)) = (&self.csv, &self.curve) {
+            ensure!(
+                csv.canonicalize()? != curve.canonicalize()?,
+                "--csv and --curve write files of the same names, here both into {}: give two folders",
+                csv.display()
+            );
+        }
+        let (count, mut failed) = (files.len(), 0);
         let mut names = Names::default();
         let mut reports = Vec::new();
         for file in files {
-            let recording = Recording::read(&file)?;
+            let heard = Recording::read(&file)
+                .map_err(color_eyre::Report::from)
+                .and_then(|recording| {
+                    let heard = listen(&mut model, &recording, settings);
+                    let (timeline, pass) = heard.wrap_err_with(|| file.display().to_string())?;
+                    Ok((recording, timeline, pass))
+                });
+            let (recording, timeline, mut pass) = match heard {
+                Ok(heard) => heard,
+                Err(reason) => {
+                    // The others are worth having.
+                    eprintln!("left out: {reason:#}");
+                    failed += 1;
+                    continue;
+                }
+            };
             let rate = f64::from(recording.sample_rate_hz);
-            let (timeline, mut pass) =
-                listen(&mut model, &recording, settings).wrap_err_with(|| file.display().to_string())?;
             pass.set_tempo(0, self.tempo);
             let name = names.for_file(&file);
             if let Some(folder) = &self.csv {
@@ -156,6 +178,10 @@ impl Arguments {
             };
             println!("{}", serde_json::to_string(&report)?);
         }
+        ensure!(
+            failed == 0,
+            "{failed} of {count} recordings could not be heard: see the reasons above"
+        );
         Ok(())
     }
 }
@@ -182,7 +208,7 @@ fn listen(model: &mut Model, recording: &Recording, settings: Settings) -> color
 
 fn write(folder: &Path, name: &str, contents: &[u8]) -> color_eyre::Result<()> {
     let path = folder.join(name);
-    std::fs::write(&path, contents).map_err(|error| eyre!("{} cannot be written: {error}", path.display()))
+    whole_file::write(&path, contents).map_err(|error| eyre!("{} cannot be written: {error}", path.display()))
 }
 
 /// The emotions at the end of a pass; `None` if there was no voice.
