@@ -54,6 +54,8 @@ pub struct ManifestLine {
     pub voiced_seconds: f64,
     /// The same for equal samples.
     pub content: String,
+    /// Shares of the listeners who heard each emotion, in output order, separated by blanks; empty without votes.
+    pub vote_shares: String,
 }
 
 impl Audit {
@@ -124,6 +126,10 @@ pub fn manifest(loaded: &LoadedClips, spec: &FeatureSpec) -> Vec<ManifestLine> {
             seconds: clip.frames() as f64 * hop_s,
             voiced_seconds: clip.totals.frames as f64 * hop_s,
             content: format!("{:016x}", clip.content),
+            vote_shares: clip
+                .clip
+                .votes
+                .map_or(String::new(), |votes| votes.map(|share| share.to_string()).join(" ")),
         })
         .collect()
 }

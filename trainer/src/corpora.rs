@@ -11,7 +11,8 @@ mod sex;
 mod table;
 mod tess;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -23,6 +24,12 @@ pub use sex::{Sex, SexOf};
 
 /// Extensions of files that are read, in lower case.
 pub const AUDIO_EXTENSIONS: [&str; 8] = ["aif", "aiff", "flac", "mp3", "oga", "ogg", "wav", "wave"];
+
+/// The same, in the order in which one is taken of a clip that is there in several formats: nothing lost first.
+const BEST_FIRST: [&str; 8] = ["wav", "wave", "aif", "aiff", "flac", "ogg", "oga", "mp3"];
+
+/// macOS writes what it knows of a file beside it, under the file's own name behind this.
+const SIDECAR: &str = "._";
 
 /// Folders nested deeper than this are not searched: a link that leads back up ends here.
 const DEEPEST_FOLDER: usize = 32;
@@ -236,7 +243,8 @@ pub struct Listing {
 
 impl Listing {
     /// Takes in a clip, if what is acted in it is one of the six or mapped to one.
-    fn push(&mut self, corpus: &'static Corpus, path: PathBuf, speaker: &str, acted: Acted, mapping: &Mapping) {
+    fn push(&mut self, corpus: &'static Corpus, clip: NamedClip, votes: Option<[f32; 6]>, mapping: &Mapping) {
+        let acted = clip.acted;
         let emotion = match acted {
             Acted::Emotion(emotion) => Some(emotion),
             Acted::Other(other) => mapping.emotion(other),
@@ -244,10 +252,10 @@ impl Listing {
         match (emotion, acted) {
             (Some(emotion), _) => self.clips.push(Clip {
                 emotion: Some(emotion),
-                speaker: format!("{}/{speaker}", corpus.speakers),
+                speaker: format!("{}/{}", corpus.speakers, clip.speaker),
                 corpus: corpus.name,
-                votes: None,
-                path,
+                votes,
+                path: clip.path,
             }),
             (None, Acted::Other(other)) => {
                 let reason = format!("{}, which is none of the six emotions", other.name());
@@ -281,20 +289,24 @@ impl CorpusFolder {
         Ok(listing)
     }
 
-    /// The sex of these clips' speakers, by [`Clip::speaker`], where the corpus says it.
+    /// The sex of these clips' speakers, by [`Clip::speaker`], where the corpus says it. Of the corpora in a table it is
+    /// known where the speakers' names say it.
     pub fn sexes(&self, clips: &[Clip]) -> BTreeMap<String, Sex> {
-        let mut files = Vec::new();
-        // Without the folder's list nothing more is known; reading the clips has said why.
-        let _ = collect_files(&self.folder, &mut files);
-        let prefix = format!("{}/", self.corpus.speakers);
-        let own = clips.iter().filter(|clip| clip.corpus == self.corpus.name);
-        let names: std::collections::BTreeSet<&str> =
-            own.filter_map(|clip| clip.speaker.strip_prefix(&prefix)).collect();
-        let found = self.corpus.sex.each(names.into_iter(), &files);
-        found
-            .into_iter()
-            .map(|(name, sex)| (format!("{prefix}{name}"), sex))
-            .collect()
+        let (mut files, mut corpora) = (Vec::new(), CORPORA.to_vec());
+        if matches!(self.corpus.layout, Layout::Names(_)) {
+            corpora = vec![self.corpus];
+            // Without the folder's list nothing more is known; reading the clips has said why.
+            let _ = collect_files(&self.folder, &mut files);
+        }
+        let mut sexes = BTreeMap::new();
+        for corpus in corpora {
+            let prefix = format!("{}/", corpus.speakers);
+            let own = clips.iter().filter(|clip| clip.corpus == corpus.name);
+            let names: BTreeSet<&str> = own.filter_map(|clip| clip.speaker.strip_prefix(&prefix)).collect();
+            let found = corpus.sex.each(names.into_iter(), &files);
+            sexes.extend(found.into_iter().map(|(name, sex)| (format!("{prefix}{name}"), sex)));
+        }
+        sexes
     }
 
     fn list_names(
@@ -312,6 +324,7 @@ impl CorpusFolder {
         })?;
         files.sort();
         let votes = (corpus.read_votes)(&files)?;
+        let mut named = Vec::new();
         for path in files {
             let text = |part: Option<&std::ffi::OsStr>| part.and_then(|part| part.to_str()).unwrap_or("").to_string();
             let stem = text(path.file_stem());
@@ -321,17 +334,72 @@ impl CorpusFolder {
                 continue;
             }
             match read_name(&stem, &parent) {
-                FileName::Clip { speaker, acted } => listing.push(corpus, path, &speaker, acted, mapping),
+                FileName::Clip { speaker, acted } => named.push(NamedClip { path, speaker, acted }),
                 FileName::Unused(reason) => *listing.unused.entry(reason.into()).or_default() += 1,
                 FileName::Foreign => listing.foreign.push(path),
             }
         }
-        for clip in &mut listing.clips {
-            let stem = clip.path.file_stem().unwrap_or_default().to_string_lossy();
-            clip.votes = votes.get(&*stem).copied();
+        for clip in one_of_each(named, &mut listing.unused) {
+            let own = votes.get(&*clip.stem()).copied();
+            listing.push(corpus, clip, own, mapping);
         }
         Ok(())
     }
+}
+
+/// A file that is named as a clip.
+struct NamedClip {
+    path: PathBuf,
+    /// Unique within the corpus.
+    speaker: String,
+    acted: Acted,
+}
+
+impl NamedClip {
+    /// The file's name without extension.
+    fn stem(&self) -> Cow<'_, str> {
+        self.path.file_stem().unwrap_or_default().to_string_lossy()
+    }
+}
+
+/// One file of each clip, in the order of `clips`: corpora are published in several formats side by side, and a clip that
+/// is there twice would count twice. Speaker and name tell clips apart in every corpus; the name alone does not where
+/// the speaker is a folder (SAVEE).
+fn one_of_each(clips: Vec<NamedClip>, unused: &mut BTreeMap<String, usize>) -> Vec<NamedClip> {
+    let mut best: BTreeMap<(&str, Cow<'_, str>), usize> = BTreeMap::new();
+    for (place, clip) in clips.iter().enumerate() {
+        let chosen = best.entry((&clip.speaker, clip.stem())).or_insert(place);
+        if rank(&clip.path) < rank(&clips[*chosen].path) {
+            *chosen = place;
+        }
+    }
+    let mut is_chosen = vec![false; clips.len()];
+    let mut others: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for (place, clip) in clips.iter().enumerate() {
+        let chosen = best[&(clip.speaker.as_str(), clip.stem())];
+        if chosen == place {
+            is_chosen[place] = true;
+        } else if rank(&clip.path) == rank(&clips[chosen].path) {
+            *others.entry("the same clip in another folder").or_default() += 1;
+        } else {
+            *others.entry("the same clip in another format").or_default() += 1;
+        }
+    }
+    for (reason, count) in others {
+        *unused.entry(reason.into()).or_default() += count;
+    }
+    let chosen = clips.into_iter().zip(is_chosen);
+    chosen
+        .filter(|(_, is_chosen)| *is_chosen)
+        .map(|(clip, _)| clip)
+        .collect()
+}
+
+/// Place of the file's format in [`BEST_FIRST`].
+fn rank(path: &Path) -> usize {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    let place = BEST_FIRST.iter().position(|known| extension == *known);
+    place.unwrap_or(BEST_FIRST.len())
 }
 
 /// Whether the file's extension is one of [`AUDIO_EXTENSIONS`].
@@ -341,7 +409,7 @@ pub fn is_audio(path: &Path) -> bool {
         .is_some_and(|extension| AUDIO_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }
 
-/// Adds every file below `folder`, at any depth.
+/// Adds every file below `folder`, at any depth, but for those that macOS writes beside others.
 pub fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     collect_below(folder, 0, files)
 }
@@ -353,11 +421,16 @@ fn collect_below(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::
             if depth < DEEPEST_FOLDER {
                 collect_below(&path, depth + 1, files)?;
             }
-        } else {
+        } else if !is_sidecar(&path) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+fn is_sidecar(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(SIDECAR.as_bytes()))
 }
 
 /// Foreign files named in the summary at most.
@@ -428,6 +501,66 @@ mod tests {
         let text = listing.to_string();
         assert!(text.contains("2 clips") && text.contains("3 other files"), "{text}");
         assert!(text.contains("song.wav"), "{text}");
+    }
+
+    fn write(folder: &Path, name: &str) {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+
+    #[test]
+    fn a_clip_in_two_formats_is_one_and_the_lossless_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "AudioMP3/1001_DFA_ANG_XX.mp3",
+            "AudioMP3/1001_IEO_SAD_LO.mp3",
+            "AudioWAV/1001_DFA_ANG_XX.wav",
+            "AudioWAV/._1001_DFA_ANG_XX.wav",
+            "again/1001_DFA_ANG_XX.wav",
+        ] {
+            write(folder.path(), name);
+        }
+        let listing = corpus("crema-d", folder.path()).list(&Mapping::default()).unwrap();
+        let found: Vec<_> = listing
+            .clips
+            .iter()
+            .map(|clip| clip.path.strip_prefix(folder.path()).unwrap().to_path_buf())
+            .collect();
+        assert_eq!(
+            found,
+            [
+                Path::new("AudioMP3/1001_IEO_SAD_LO.mp3"),
+                Path::new("AudioWAV/1001_DFA_ANG_XX.wav")
+            ]
+        );
+        let text = listing.to_string();
+        assert!(
+            text.contains("1 left out (the same clip in another format)")
+                && text.contains("1 left out (the same clip in another folder)"),
+            "{text}"
+        );
+        assert!(listing.foreign.is_empty(), "{text}");
+    }
+
+    #[test]
+    fn the_same_name_in_two_speakers_folders_is_two_clips() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["DC/a01.wav", "JE/a01.wav", "JE/a01.flac"] {
+            write(folder.path(), name);
+        }
+        let listing = corpus("savee", folder.path()).list(&Mapping::default()).unwrap();
+        let speakers: Vec<_> = listing.clips.iter().map(|clip| clip.speaker.as_str()).collect();
+        assert_eq!(speakers, ["savee/DC", "savee/JE"]);
+        assert!(listing.clips[1].path.ends_with("JE/a01.wav"));
+    }
+
+    #[test]
+    fn every_format_that_is_read_has_its_place() {
+        let (mut all, mut best) = (AUDIO_EXTENSIONS, BEST_FIRST);
+        all.sort_unstable();
+        best.sort_unstable();
+        assert_eq!(all, best);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use affekt_features::FeatureSpec;
 use affekt_trainer::audit::{Audit, manifest};
 use affekt_trainer::clips::load;
+use affekt_trainer::whole_file;
 use clap::Args;
 use color_eyre::eyre::WrapErr;
 
@@ -40,7 +41,7 @@ impl Arguments {
         if let Some(folder) = &self.out {
             let cannot = || format!("{} cannot be written", folder.display());
             std::fs::create_dir_all(folder).wrap_err_with(cannot)?;
-            let mut table = csv::Writer::from_path(folder.join("manifest.csv")).wrap_err_with(cannot)?;
+            let mut table = csv::Writer::from_writer(Vec::new());
             for mut line in manifest(&loaded, &spec) {
                 // Paths in a table are relative to it.
                 if let Ok(path) = std::path::absolute(&line.path) {
@@ -48,9 +49,11 @@ impl Arguments {
                 }
                 table.serialize(line).wrap_err_with(cannot)?;
             }
-            table.flush().wrap_err_with(cannot)?;
-            let text = serde_json::to_string_pretty(&audit)?;
-            std::fs::write(folder.join("audit.json"), text + "\n").wrap_err_with(cannot)?;
+            let table = table.into_inner()?;
+            let text = serde_json::to_string_pretty(&audit)? + "\n";
+            for (name, content) in [("manifest.csv", table), ("audit.json", text.into_bytes())] {
+                whole_file::write(&folder.join(name), content).wrap_err_with(cannot)?;
+            }
         }
         if self.json {
             println!("{}", serde_json::to_string(&audit)?);
