@@ -11,6 +11,7 @@
 //!
 //! `best` and `checkpoint` are replaced as a whole, so that a run that is stopped at any time leaves usable ones.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -84,6 +85,23 @@ impl RunRecord {
         let before = self.origin.iter().flat_map(|origin| &origin.heard);
         self.heard.iter().chain(before).map(String::as_str)
     }
+
+    /// Everybody that this run or those it comes from know, each on the side that says most of what the weights have
+    /// heard.
+    pub fn all_speakers(&self) -> SpeakerSplit {
+        let before = self.origin.as_ref().and_then(|origin| origin.speakers.as_ref());
+        match before {
+            Some(before) => self.speakers.clone().joined(before),
+            None => self.speakers.clone(),
+        }
+    }
+
+    /// Names of all corpora that the weights have heard, here and in the runs that they come from.
+    pub fn all_corpora(&self) -> BTreeSet<&str> {
+        let own = self.corpora.iter().map(|corpus| corpus.name.as_str());
+        let before = self.origin.iter().flat_map(|origin| &origin.corpora);
+        own.chain(before.map(String::as_str)).collect()
+    }
 }
 
 /// The run whose best weights another one begins with.
@@ -96,6 +114,24 @@ pub struct OriginRecord {
     pub corpora: Vec<String>,
     /// What it has heard, likewise.
     pub heard: Vec<String>,
+    /// Its speakers, likewise, whether they are in this run or not. Runs of older trainers do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speakers: Option<SpeakerSplit>,
+}
+
+/// What a run is to be, as far as it is known before its clips are read.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// How to train.
+    pub recipe: &'a Recipe,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Who is on which side.
+    pub speakers: &'a SpeakerSplit,
+    /// Names of its corpora.
+    pub corpora: &'a BTreeSet<&'a str>,
+    /// What it begins with.
+    pub origin: Option<&'a OriginRecord>,
 }
 
 /// A corpus's part in a run.
@@ -150,7 +186,7 @@ pub struct EpochRecord {
     pub validation_accuracy: f64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Mean norm of the gradient before clipping.
+    /// Mean norm of the gradient before clipping, over the steps that were taken.
     pub gradient_norm: f64,
     /// Time of the epoch, validation included.
     pub seconds: f64,
@@ -196,7 +232,7 @@ pub enum RunError {
     #[error(
         "{0} was started with other corpora, another trainer or other settings ({1}): resume it with the same, or start a new run"
     )]
-    Different(PathBuf, &'static str),
+    Different(PathBuf, String),
     /// Weights of another network.
     #[error("{0} holds another network: take the `[network]` and the `[front_end]` of its recipe.toml")]
     Network(PathBuf),
@@ -214,11 +250,8 @@ pub struct RunFolder {
 impl RunFolder {
     /// Starts a run in a folder that holds none; makes the folder. `origin`: the run whose best weights it begins with.
     pub fn create(folder: &Path, recipe: &Recipe, run: &RunRecord, origin: Option<&Self>) -> Result<Self, RunError> {
+        Self::claim(folder)?;
         let this = Self { folder: folder.into() };
-        if this.folder.join(RUN).exists() {
-            return Err(RunError::Exists(folder.into()));
-        }
-        fs::create_dir_all(folder).map_err(|reason| written(folder, reason))?;
         let path = this.folder.join(RECIPE);
         write_text(&path, &recipe.to_toml()?)?;
         if let Some(origin) = origin {
@@ -228,6 +261,15 @@ impl RunFolder {
         // Last: it makes the folder a run.
         write_json(&this.folder.join(RUN), run)?;
         Ok(this)
+    }
+
+    /// Makes the folder of a run that is to be started, and checks that it holds none: this is to be known before hours
+    /// of clips are read.
+    pub fn claim(folder: &Path) -> Result<(), RunError> {
+        if folder.join(RUN).exists() {
+            return Err(RunError::Exists(folder.into()));
+        }
+        fs::create_dir_all(folder).map_err(|reason| written(folder, reason))
     }
 
     /// Opens a run that was started before.
@@ -258,7 +300,7 @@ impl RunFolder {
     /// Checks that a run can go on with `run`.
     pub fn check_same(&self, run: &RunRecord) -> Result<(), RunError> {
         let before = self.run()?;
-        let differs = |what| Err(RunError::Different(self.folder.clone(), what));
+        let differs = |what: &str| Err(RunError::Different(self.folder.clone(), what.into()));
         if before.speakers != run.speakers {
             return differs("the speakers differ");
         }
@@ -268,13 +310,42 @@ impl RunFolder {
         if before.front_end != run.front_end || before.teacher != run.teacher {
             return differs("the front end or the teacher differs");
         }
-        if before.origin != run.origin {
+        if weights(before.origin.as_ref()) != weights(run.origin.as_ref()) {
             return differs("the run that it began with differs");
         }
         if before.features != run.features || before.scaler != run.scaler {
             return differs("the features differ");
         }
         Ok(())
+    }
+
+    /// Checks that a run can go on with `recipe`.
+    pub fn check_recipe(&self, recipe: &Recipe) -> Result<(), RunError> {
+        match recipe_difference(&self.recipe()?, recipe)? {
+            Some(what) => Err(RunError::Different(self.folder.clone(), what)),
+            None => Ok(()),
+        }
+    }
+
+    /// What is other in this run than in the one that is asked for, as a clause; `None` if it is the same.
+    pub fn difference(&self, asked: &Asked<'_>) -> Result<Option<String>, RunError> {
+        if let Some(what) = recipe_difference(&self.recipe()?, asked.recipe)? {
+            return Ok(Some(what));
+        }
+        let run = self.run()?;
+        let corpora: BTreeSet<&str> = run.corpora.iter().map(|corpus| corpus.name.as_str()).collect();
+        let what = if run.seed != asked.seed {
+            "the seed differs"
+        } else if corpora != *asked.corpora {
+            "the corpora differ"
+        } else if weights(run.origin.as_ref()) != weights(asked.origin) {
+            "the run that it began with differs"
+        } else if run.speakers != *asked.speakers {
+            "the division of the speakers differs"
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(what.into()))
     }
 
     /// Appends a line to the log.
@@ -341,14 +412,11 @@ impl RunFolder {
         }
         let path = self.current(BEST)?.join(WEIGHTS);
         let weights = fs::read(&path).map_err(|reason| read(&path, reason))?;
-        let mut corpora: Vec<String> = run.corpora.iter().map(|corpus| corpus.name.clone()).collect();
-        corpora.extend(run.origin.iter().flat_map(|origin| origin.corpora.iter().cloned()));
-        corpora.sort_unstable();
-        corpora.dedup();
         Ok(OriginRecord {
             weights: format!("{:016x}", bytes_key(&weights)),
-            corpora,
+            corpora: run.all_corpora().into_iter().map(String::from).collect(),
             heard: run.all_heard().map(String::from).collect(),
+            speakers: Some(run.all_speakers()),
         })
     }
 
@@ -436,6 +504,44 @@ impl RunFolder {
             .find(|folder| folder.is_dir())
             .ok_or_else(|| RunError::Nothing(self.folder.clone()))
     }
+}
+
+/// Tells the weights that a run begins with; what else is known of them depends on the trainer's version.
+fn weights(origin: Option<&OriginRecord>) -> Option<&str> {
+    origin.map(|origin| origin.weights.as_str())
+}
+
+/// The first of the recipe's keys that differs, with both values, as a clause.
+fn recipe_difference(here: &Recipe, asked: &Recipe) -> Result<Option<String>, RunError> {
+    if here == asked {
+        return Ok(None);
+    }
+    let (here, asked) = (values(here)?, values(asked)?);
+    let keys: BTreeSet<&String> = here.keys().chain(asked.keys()).collect();
+    let show = |value: Option<&toml::Value>| value.map_or("not there".to_string(), toml::Value::to_string);
+    let differs = |key: &&String| here.get(*key) != asked.get(*key);
+    Ok(keys.into_iter().find(differs).map(|key| {
+        let (here, asked) = (show(here.get(key)), show(asked.get(key)));
+        format!("`{key}` of the recipe is {here} there and {asked} now")
+    }))
+}
+
+/// All values of a recipe, as `table.key`.
+fn values(recipe: &Recipe) -> Result<BTreeMap<String, toml::Value>, RunError> {
+    let tables: toml::Table =
+        toml::from_str(&recipe.to_toml()?).map_err(|error| RecipeError::Toml(error.to_string()))?;
+    let mut values = BTreeMap::new();
+    for (name, value) in tables {
+        match value {
+            toml::Value::Table(table) => {
+                values.extend(table.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
+            value => {
+                values.insert(name, value);
+            }
+        }
+    }
+    Ok(values)
 }
 
 fn save_weights(network: &Network, path: &Path) -> Result<(), RunError> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::recipe::{Protocol, SplitRecipe};
 use crate::seed::{Purpose, stream, text_key};
 
-/// The part a speaker plays.
+/// The part a speaker plays, who was heard most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// The network learns from this speaker.
@@ -169,6 +169,17 @@ impl SpeakerSplit {
         self
     }
 
+    /// Everybody that either knows. Whom both know is on the side that says more of what was heard: who trained in one of
+    /// them trained.
+    #[must_use]
+    pub fn joined(mut self, other: &Self) -> Self {
+        for (speaker, side) in &other.sides {
+            let own = self.sides.entry(speaker.clone()).or_insert(*side);
+            *own = (*side).min(*own);
+        }
+        self
+    }
+
     /// The speaker's side, if the split knows the speaker.
     pub fn side(&self, speaker: &str) -> Option<Side> {
         self.sides.get(speaker).copied()
@@ -272,6 +283,26 @@ mod tests {
         for name in &names {
             assert_eq!(mixed.side(name), some.side(name).or(other.side(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn who_was_heard_in_one_of_two_runs_was_heard() {
+        let split = |train: &[&str], validation: &[&str], test: &[&str]| {
+            let list = |names: &[&str]| names.iter().map(|name| (*name).to_string()).collect();
+            SpeakerSplit::try_from(Sides {
+                train: list(train),
+                validation: list(validation),
+                test: list(test),
+            })
+            .unwrap()
+        };
+        let (one, other) = (
+            split(&["a/1"], &["a/2", "a/3"], &["a/4", "a/5"]),
+            split(&["a/2", "a/5", "a/6"], &["a/1", "a/4"], &["a/3", "a/7"]),
+        );
+        let all = split(&["a/1", "a/2", "a/5", "a/6"], &["a/3", "a/4"], &["a/7"]);
+        assert_eq!(one.clone().joined(&other), all);
+        assert_eq!(other.joined(&one), all);
     }
 
     fn draw(seed: u64) -> SpeakerSplit {

@@ -536,6 +536,40 @@ fn cross_validation_tests_everybody_once_and_goes_on_where_it_was_stopped() {
     assert!(figures["uar"].as_f64().unwrap() > 0.5, "{figures}");
     let interval = figures["intervals"]["uar"].as_array().unwrap();
     assert!(interval[0].as_f64() <= figures["uar"].as_f64() && figures["uar"].as_f64() <= interval[1].as_f64());
+    // What is done was done with this recipe, this seed and these corpora.
+    let other = |more: &[&str]| fail(&[&all[..], more].concat());
+    let epochs = other(&["--epochs", "3"]);
+    assert!(
+        epochs.contains("fold-001") && epochs.contains("`training.epochs`") && epochs.contains("another --out"),
+        "{epochs}"
+    );
+    assert!(other(&["--seed", "2"]).contains("the seed differs"));
+    let record = place.path("folds/fold-002/run.json");
+    let before = std::fs::read_to_string(&record).unwrap();
+    for (key, wrong, message) in [
+        ("corpora", serde_json::json!([]), "the corpora differ"),
+        (
+            "speakers",
+            serde_json::json!({"train": [], "validation": [], "test": []}),
+            "the division of the speakers differs",
+        ),
+        (
+            "origin",
+            serde_json::json!({"weights": "0", "corpora": [], "heard": []}),
+            "the run that it began with differs",
+        ),
+    ] {
+        let mut run: Value = serde_json::from_str(&before).unwrap();
+        run[key] = wrong;
+        std::fs::write(&record, run.to_string()).unwrap();
+        let refused = other(&[]);
+        assert!(refused.contains("fold-002") && refused.contains(message), "{refused}");
+    }
+    std::fs::remove_file(&record).unwrap();
+    let refused = other(&[]);
+    assert!(refused.contains("holds a model without its run"), "{refused}");
+    std::fs::write(&record, before).unwrap();
+
     // All is done: the same figures, at once, also if the recipe does not say how to divide.
     let again = json(&succeed(&all));
     assert_eq!(again, figures);
@@ -603,7 +637,32 @@ fn a_run_begins_with_the_weights_of_another() {
     };
     assert_eq!(losses("run"), losses("again"));
 
+    // All but one speaker were heard: the one tests in its own division alone, and once.
     let (corpus, out) = (place.corpus(), place.text("other"));
+    let tested = succeed(&[
+        "cross-validate",
+        "--corpus",
+        &corpus,
+        "--recipe",
+        &place.text("recipe.toml"),
+        "--protocol",
+        "folds",
+        "--epochs",
+        "1",
+        "--from",
+        &before,
+        "--out",
+        &place.text("folds"),
+        "--json",
+    ]);
+    let figures = json(&tested);
+    assert_eq!(
+        (figures["clips"].as_u64(), figures["speakers"].as_u64()),
+        (Some(18), Some(1))
+    );
+    let report = text(&tested.stderr);
+    assert!(report.contains("divisions left out"), "{report}");
+
     let recipe = place.path("recipe.toml");
     std::fs::write(&recipe, crnn_recipe("folds")).unwrap();
     let other = fail(&[
@@ -618,6 +677,232 @@ fn a_run_begins_with_the_weights_of_another() {
         &before,
     ]);
     assert!(other.contains("holds another network"), "{other}");
+}
+
+#[test]
+fn what_the_runs_before_have_heard_stays_heard() {
+    let place = Place::new();
+    place.train("first", &["--epochs", "1"]);
+    // Three new people, who are not in the corpus of the run before.
+    let more = place.path("more");
+    std::fs::create_dir(&more).unwrap();
+    write_corpus(&more, 3, 6);
+    let mut table = String::from("path,label,speaker\n");
+    for (place, letter) in LETTERS.into_iter().enumerate() {
+        let emotion = affekt_models::EMOTIONS[place].name();
+        for speaker in 3..6 {
+            for version in ['d', 'e', 'f'] {
+                table += &format!("more/{speaker:02}a01{letter}{version}.wav,{emotion},{speaker}\n");
+            }
+        }
+    }
+    std::fs::write(place.path("more.csv"), table).unwrap();
+    let (corpus, recipe) = (place.corpus(), place.text("recipe.toml"));
+    let more = format!("csv={}", place.text("more.csv"));
+    let train = |name: &str, from: &str, corpus: &str| {
+        succeed(&[
+            "train",
+            "--corpus",
+            corpus,
+            "--recipe",
+            &recipe,
+            "--epochs",
+            "1",
+            "--seed",
+            "9",
+            "--from",
+            &place.text(from),
+            "--out",
+            &place.text(name),
+        ])
+    };
+    train("second", "first", &more);
+    train("third", "second", &corpus);
+    let record = |run: &str| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(place.path(run).join("run.json")).unwrap()).unwrap()
+    };
+    assert_eq!(record("third")["speakers"], record("first")["speakers"]);
+    assert_eq!(
+        record("third")["origin"]["corpora"],
+        serde_json::json!(["csv", "emo-db"])
+    );
+
+    let (run, model) = (place.text("second"), place.text("second.onnx"));
+    succeed(&["export", "--run", &run, "--out", &model]);
+    let card = place.text("second.md");
+    let evaluated = succeed(&[
+        "evaluate",
+        "--model",
+        &model,
+        "--run",
+        &run,
+        "--corpus",
+        &corpus,
+        "--corpus",
+        &more,
+        "--condition",
+        "gain=6",
+        "--card",
+        &card,
+        "--json",
+    ]);
+    // One speaker of each tests; of the others all are left out by name.
+    assert_eq!(json(&evaluated)["speakers"].as_u64(), Some(2));
+    let report = text(&evaluated.stderr);
+    assert!(
+        report.contains("126 clips left out: the model's run has seen their speakers")
+            && !report.contains("under other names"),
+        "{report}"
+    );
+    // Both corpora were heard.
+    let figures: Value = serde_json::from_str(&std::fs::read_to_string(place.path("second.json")).unwrap()).unwrap();
+    assert_eq!(figures["elsewhere"], serde_json::json!({}));
+    assert_eq!(figures["home"]["warm"]["speakers"].as_u64(), Some(2));
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_recipe_alone() {
+    let place = Place::new();
+    place.train("trial", &["--epochs", "2", "--stop-after", "1"]);
+    let (corpus, recipe, run) = (place.corpus(), place.text("recipe.toml"), place.text("trial"));
+    let resume = ["train", "--corpus", &corpus, "--out", &run, "--resume"];
+    let whole = fail(&[&resume[..], &["--recipe", &recipe]].concat());
+    assert!(
+        whole.contains("`training.epochs` of the recipe is 2 there and 30 now"),
+        "{whole}"
+    );
+    let longer = fail(&[&resume[..], &["--epochs", "3"]].concat());
+    assert!(longer.contains("of 2 epochs, not of 3"), "{longer}");
+    let seed = fail(&[&resume[..], &["--seed", "1"]].concat());
+    assert!(seed.contains("--seed"), "{seed}");
+    succeed(&[&resume[..], &["--recipe", &recipe, "--epochs", "2"]].concat());
+    assert_eq!(lines(&place.path("trial/log.jsonl")).len(), 2);
+    // It began with no other run.
+    let from = fail(&[&resume[..], &["--from", &run]].concat());
+    assert!(from.contains("the run that it began with differs"), "{from}");
+}
+
+#[test]
+fn folders_of_one_corpus_are_counted_together() {
+    let place = Place::new();
+    let other = place.path("other");
+    std::fs::create_dir(&other).unwrap();
+    // The last three of six speakers lie elsewhere.
+    for entry in std::fs::read_dir(place.path("emo-db")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_owned();
+        if name.to_str().unwrap() >= "06" {
+            std::fs::rename(&path, other.join(name)).unwrap();
+        }
+    }
+    let other = format!("emo-db={}", other.display());
+    place.train("run", &["--epochs", "1", "--corpus", &other]);
+    let run: Value = serde_json::from_str(&std::fs::read_to_string(place.path("run/run.json")).unwrap()).unwrap();
+    assert_eq!(
+        run["corpora"],
+        serde_json::json!([{"name": "emo-db", "train_clips": 72, "validation_clips": 18}])
+    );
+}
+
+#[test]
+fn what_cannot_be_heard_is_named_and_the_rest_is_predicted() {
+    let place = Place::new();
+    let folder = place.path("recordings");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(place.path("emo-db/03a01Wa.wav"), folder.join("a.wav")).unwrap();
+    std::fs::write(folder.join("b.wav"), "no recording").unwrap();
+    std::fs::write(folder.join("._a.wav"), "what macOS knows of a.wav").unwrap();
+    std::fs::copy(place.path("emo-db/04a01Wa.wav"), folder.join("c.wav")).unwrap();
+    let folder = folder.display().to_string();
+    let output = trainer(&["predict", "--json", &folder]);
+    assert!(!output.status.success());
+    let message = text(&output.stderr);
+    assert!(
+        message.contains("b.wav") && message.contains("1 of 3 recordings could not be heard"),
+        "{message}"
+    );
+    let files = json(&output)["files"].clone();
+    let files: Vec<_> = files
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["file"].clone())
+        .collect();
+    assert!(
+        files.len() == 2 && files[0].as_str().unwrap().ends_with("a.wav"),
+        "{files:?}"
+    );
+
+    let both = place.text("tables");
+    let again = format!("{both}/../tables");
+    let clip = place.text("emo-db/03a01Wa.wav");
+    let refused = fail(&["predict", &clip, "--csv", &both, "--curve", &again]);
+    assert!(refused.contains("give two folders"), "{refused}");
+    assert_eq!(std::fs::read_dir(&both).unwrap().count(), 0);
+}
+
+#[test]
+fn a_run_is_refused_before_its_clips_are_read() {
+    let place = Place::new();
+    place.train("run", &["--epochs", "1"]);
+    let (corpus, run) = (place.corpus(), place.text("run"));
+    let refused = fail(&["train", "--corpus", &corpus, "--out", &run]);
+    assert!(
+        refused.contains("holds a run already") && !refused.contains("of audio analysed"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_trial_that_fails_is_noted_and_the_search_goes_on() {
+    let place = Place::new();
+    // With this rate a decay of 10 multiplies the weights by -99 in each step.
+    let recipe = TINY_RECIPE
+        .replace("learning_rate = 2e-2", "learning_rate = 10.0")
+        .replace("batch = 12", "batch = 4");
+    std::fs::write(place.path("recipe.toml"), recipe).unwrap();
+    let search = "trials = 4
+epochs = [2, 3]
+keep = 0.5
+[space]
+\"training.weight_decay\" = [0.0, 10.0]
+";
+    std::fs::write(place.path("search.toml"), search).unwrap();
+    let (corpus, recipe, out) = (place.corpus(), place.text("recipe.toml"), place.text("tuning"));
+    let file = place.text("search.toml");
+    let tune = [
+        "tune",
+        "--corpus",
+        &corpus,
+        "--recipe",
+        &recipe,
+        "--search",
+        &file,
+        "--out",
+        &out,
+        "--threads",
+        "2",
+    ];
+    let searched = succeed(&tune);
+    let board = text(&searched.stdout);
+    let failed = |line: &&str| line.contains("failed (the loss of epoch") && line.contains("weight_decay 10.0");
+    let count = board.lines().filter(failed).count();
+    assert!((1..4).contains(&count) && board.lines().count() == 4, "{board}");
+    assert_eq!(
+        board.lines().filter(|line| line.contains("weight_decay 0.0")).count(),
+        4 - count
+    );
+    assert!(board.lines().next().unwrap().contains("weight_decay 0.0"), "{board}");
+    let table = std::fs::read_to_string(place.path("tuning/leaderboard.csv")).unwrap();
+    assert!(
+        table.lines().next().unwrap().ends_with("training.weight_decay,failed"),
+        "{table}"
+    );
+    assert_eq!(table.matches("is not finite").count(), count, "{table}");
+    // It is not tried again.
+    let again = succeed(&tune);
+    assert_eq!(text(&again.stdout), board);
+    assert!(!text(&again.stderr).contains("to epoch"), "{}", text(&again.stderr));
 }
 
 #[test]
@@ -741,6 +1026,17 @@ fn preparing_finds_defects_and_writes_a_table_that_can_be_read() {
     assert!(
         again.contains("108 usable clips") && again.contains("0 dropped"),
         "{again}"
+    );
+    // They are still the clips of their corpus.
+    assert!(again.contains("emo-db") && !again.contains("csv"), "{again}");
+    let recipe = place.text("recipe.toml");
+    let train = ["train", "--corpus", &table, "--epochs", "1", "--recipe", &recipe];
+    succeed(&[&train[..], &["--out", &place.text("run")]].concat());
+    let run: Value = serde_json::from_str(&std::fs::read_to_string(place.path("run/run.json")).unwrap()).unwrap();
+    assert_eq!(run["corpora"][0]["name"], "emo-db");
+    assert!(
+        run["speakers"]["test"][0].as_str().unwrap().starts_with("emo-db/"),
+        "{run}"
     );
 }
 

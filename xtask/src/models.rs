@@ -110,11 +110,14 @@ impl Arguments {
         command.args(self.corpora(stage.sings)).arg("--out").arg(&folder);
         // The weights depend on the number of threads.
         command.args(["--threads", "1"]);
+        // A run that goes on is checked against the rest: a trial must not become a model.
         if folder.join("run.json").exists() {
-            return run(command.arg("--resume"));
+            command.arg("--resume");
+        } else {
+            command.args(["--seed", "1"]);
         }
         let recipe = workspace::root().join("trainer").join("recipes").join(stage.recipe);
-        command.args(["--seed", "1"]).arg("--recipe").arg(recipe);
+        command.arg("--recipe").arg(recipe);
         if let Some(from) = stage.from {
             command.arg("--from").arg(out.join("runs").join(from));
         }

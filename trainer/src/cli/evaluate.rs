@@ -19,6 +19,7 @@ use affekt_trainer::report::{html, pictures};
 use affekt_trainer::run_folder::{RunFolder, RunRecord};
 use affekt_trainer::split::{Side, SpeakerSplit};
 use affekt_trainer::targets::label;
+use affekt_trainer::whole_file;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre::{WrapErr, bail, ensure, eyre};
 
@@ -147,7 +148,7 @@ impl Arguments {
                 self.model.display(),
                 folder.path().display()
             );
-            clips = unseen(clips, &run.speakers, self.allow_seen)?;
+            clips = unseen(clips, &run.all_speakers(), self.allow_seen)?;
         }
         let bar = progress::bar(clips.len(), "decoding");
         let mut loaded = load(clips, &contract.features, || bar.inc(1))?;
@@ -193,14 +194,14 @@ impl Arguments {
         let name = self.model.file_stem().unwrap_or_default().to_string_lossy();
         if let Some(path) = &self.html {
             let page = html(&format!("{name} on {}", corpora_of(&evaluation)), &evaluation);
-            std::fs::write(path, page).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+            whole_file::write(path, page).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
         }
         if let Some(folder) = &self.plots {
             let cannot = || format!("{} cannot be written", folder.display());
             std::fs::create_dir_all(folder).wrap_err_with(cannot)?;
             let listening = self.windows.then(|| ("listening", listening::picture(&heard)));
             for (name, picture) in pictures(&evaluation).into_iter().chain(listening) {
-                std::fs::write(folder.join(format!("{name}.svg")), picture).wrap_err_with(cannot)?;
+                whole_file::write(&folder.join(format!("{name}.svg")), picture).wrap_err_with(cannot)?;
             }
         }
         if self.json {
@@ -281,11 +282,11 @@ fn write_card(
     short: &affekt_models::Card,
 ) -> color_eyre::Result<()> {
     let run = folder.run()?;
-    // The run's own corpora together, and each of the others by itself.
+    // The corpora that the weights have heard together, and each of the others by itself.
+    let home = run.all_corpora();
     let group = |clip: &ClipFrames| {
         let corpus = clip.clip.corpus;
-        let is_home = run.corpora.iter().any(|own| own.name == corpus);
-        (!is_home).then_some(corpus)
+        (!home.contains(corpus)).then_some(corpus)
     };
     clips.sort_by_key(group);
     let mut groups: BTreeMap<Option<&str>, &[ClipFrames]> = clips
@@ -317,7 +318,7 @@ fn write_card(
     let text = card::markdown(short, &run, &folder.recipe()?, &folder.best()?, &figures);
     let json = path.with_extension("json");
     for (path, text) in [(path, text), (&json, serde_json::to_string_pretty(&figures)?)] {
-        std::fs::write(path, text).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+        whole_file::write(path, text).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(())
 }

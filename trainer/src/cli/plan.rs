@@ -5,7 +5,7 @@ use std::path::Path;
 
 use affekt_trainer::cache::Cache;
 use affekt_trainer::clips::ClipFrames;
-use affekt_trainer::corpora::{Clip, CorpusFolder};
+use affekt_trainer::corpora::Clip;
 use affekt_trainer::dataset::Dataset;
 use affekt_trainer::date;
 use affekt_trainer::distillation::Teacher;
@@ -15,7 +15,7 @@ use affekt_trainer::run_folder::{CorpusRecord, RunFolder, RunRecord};
 use affekt_trainer::split::{Side, SpeakerSplit};
 use affekt_trainer::training::{Event, train};
 
-use super::corpus_arguments::{Corpora, report};
+use super::corpus_arguments::report;
 use super::epoch_display::EpochDisplay;
 use super::interrupt;
 use super::progress;
@@ -23,8 +23,6 @@ use super::settings::Backend;
 
 /// One run that is to be started or gone on with.
 pub struct Plan<'a> {
-    /// Where the clips come from.
-    pub corpora: &'a Corpora,
     /// How to train.
     pub recipe: &'a Recipe,
     /// The run whose weights to begin with; a run that is in its folder already knows by itself.
@@ -61,9 +59,13 @@ impl Plan<'_> {
             .as_ref()
             .map(|distillation| Teacher::of(distillation, &recipe.features()))
             .transpose()?;
+        if !self.resume {
+            RunFolder::claim(self.out)?;
+        }
         let train_clips = clips
             .iter()
             .filter(|clip| self.split.side(&clip.speaker) == Some(Side::Train));
+        let corpora = names(&clips);
         let copies = recipe.waveform.copies * train_clips.count();
         let bar = progress::bar(clips.len() + copies, "clips");
         let data = Dataset::load(clips, recipe, self.split.clone(), self.seed, || bar.inc(1));
@@ -112,7 +114,7 @@ impl Plan<'_> {
             origin,
             front_end: front_end.as_ref().map(FrontEndFile::content),
             teacher: teacher.as_ref().map(Teacher::content),
-            ..self.run_record(&data)
+            ..self.run_record(&data, &corpora)
         };
         let folder = if self.resume {
             let folder = RunFolder::open(self.out)?;
@@ -197,9 +199,9 @@ impl Plan<'_> {
         Ok(folder)
     }
 
-    fn run_record(&self, data: &Dataset) -> RunRecord {
-        let record = |corpus: &CorpusFolder| {
-            let name = corpus.corpus.name;
+    fn run_record(&self, data: &Dataset, corpora: &[&str]) -> RunRecord {
+        let record = |name: &&str| {
+            let name = *name;
             let count = |clips: &[ClipFrames]| {
                 let own = clips.iter().filter(|clip| clip.clip.corpus == name && clip.copy == 0);
                 own.count()
@@ -216,7 +218,7 @@ impl Plan<'_> {
             seed: self.seed,
             threads: rayon::current_num_threads(),
             backend: format!("{:?}", self.backend).to_lowercase(),
-            corpora: self.corpora.folders.iter().map(record).collect(),
+            corpora: corpora.iter().map(record).collect(),
             speakers: data.split.clone(),
             heard: data
                 .contents()
@@ -230,4 +232,16 @@ impl Plan<'_> {
             scaler: data.scaler.clone(),
         }
     }
+}
+
+/// The corpora of these clips, each once, in their order: one corpus may lie in several folders, and a table may hold
+/// several corpora.
+fn names(clips: &[Clip]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for clip in clips {
+        if !names.contains(&clip.corpus) {
+            names.push(clip.corpus);
+        }
+    }
+    names
 }

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use affekt_trainer::recipe::Recipe;
 use affekt_trainer::run_folder::RunFolder;
 use affekt_trainer::split::SpeakerSplit;
 use clap::Args;
+use color_eyre::eyre::bail;
 
 use super::corpus_arguments::Corpora;
 use super::interrupt;
@@ -33,14 +35,16 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1, conflicts_with = "resume")]
     fold: usize,
     /// Goes on after the last finished epoch of the run in `--out`, with its own recipe, seed and number of threads.
-    #[arg(long, conflicts_with_all = ["recipe", "epochs", "from", "seed"])]
+    /// `--recipe`, `--epochs` and `--from` need not be given again; if they are, they must be those of the run.
+    #[arg(long, conflicts_with = "seed")]
     resume: bool,
 }
 
 /// What to begin with.
 #[derive(Debug, Args)]
 pub struct Origin {
-    /// Begins with the best weights of another run, e.g. to teach a model a new corpus. Its speakers keep their sides.
+    /// Begins with the best weights of another run, e.g. to teach a model a new corpus. Its speakers, and those of the
+    /// runs that it comes from itself, keep their sides.
     #[arg(long, value_name = "RUN")]
     from: Option<PathBuf>,
 }
@@ -63,7 +67,7 @@ impl Arguments {
         let begun = before.as_ref().map(RunFolder::run).transpose()?;
         self.settings.start_threads(begun.as_ref().map(|run| run.threads))?;
         let recipe = match &before {
-            Some(folder) => folder.recipe()?,
+            Some(folder) => self.recipe_of(folder)?,
             None => self.settings.recipe(self.epochs)?,
         };
         let seed = begun.as_ref().map_or(self.settings.seed, |run| run.seed);
@@ -75,12 +79,11 @@ impl Arguments {
             let speakers = clips.iter().map(|clip| clip.speaker.as_str());
             let split = SpeakerSplit::fold(speakers, &recipe.split, seed, self.fold)?;
             match &origin {
-                Some(origin) => split.keeping(&origin.run()?.speakers),
+                Some(origin) => split.keeping(&origin.run()?.all_speakers()),
                 None => split,
             }
         };
         let plan = Plan {
-            corpora: &self.corpora,
             recipe: &recipe,
             origin: origin.as_ref(),
             split,
@@ -93,5 +96,22 @@ impl Arguments {
         };
         plan.train(clips)?;
         Ok(())
+    }
+
+    /// The recipe of a run that goes on, checked against what is asked for.
+    fn recipe_of(&self, folder: &RunFolder) -> color_eyre::Result<Recipe> {
+        let recipe = folder.recipe()?;
+        if self.settings.recipe.is_some() {
+            folder.check_recipe(&self.settings.recipe(self.epochs)?)?;
+        } else if let Some(epochs) = self.epochs
+            && epochs != recipe.training.epochs
+        {
+            bail!(
+                "the run in {} is one of {} epochs, not of {epochs}: leave --epochs out, or start a new run",
+                folder.path().display(),
+                recipe.training.epochs
+            );
+        }
+        Ok(recipe)
     }
 }

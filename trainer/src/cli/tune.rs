@@ -1,11 +1,13 @@
 //! `affekt-trainer tune`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use affekt_trainer::report::courses;
 use affekt_trainer::run_folder::RunFolder;
 use affekt_trainer::split::SpeakerSplit;
+use affekt_trainer::training::TrainingError;
 use affekt_trainer::tuning::{Search, Standing, Trial, ranked};
+use affekt_trainer::whole_file;
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail};
 
@@ -66,7 +68,9 @@ impl Arguments {
             }
             let standings = going
                 .iter()
-                .map(|&number| self.standing(&trials[number - 1], *epochs))
+                .map(|&number| &trials[number - 1])
+                .filter(|trial| self.failure(trial).is_none())
+                .map(|trial| self.standing(trial, *epochs))
                 .collect::<color_eyre::Result<Vec<Standing>>>()?;
             going = search.survivors(&standings);
         }
@@ -96,6 +100,17 @@ impl Arguments {
         Ok(if is_over { usize::MAX } else { done })
     }
 
+    /// Why the trial cannot be trained any further, if it cannot.
+    fn failure(&self, trial: &Trial) -> Option<String> {
+        let reason = std::fs::read_to_string(self.folder(trial).join(OVER)).ok()?;
+        Some(reason.trim().to_string()).filter(|reason| !reason.is_empty())
+    }
+
+    /// Marks a trial as over.
+    fn end(&self, trial: &Trial, reason: &str) -> color_eyre::Result<()> {
+        write(&self.folder(trial).join(OVER), reason)
+    }
+
     fn standing(&self, trial: &Trial, epochs: usize) -> color_eyre::Result<Standing> {
         let log = self.log(trial)?;
         let seen = &log[..log.len().min(epochs)];
@@ -113,7 +128,6 @@ impl Arguments {
         let done = self.log(trial)?.len();
         let folder = self.folder(trial);
         let plan = Plan {
-            corpora: &self.corpora,
             recipe: &trial.recipe,
             origin: None,
             split,
@@ -124,61 +138,81 @@ impl Arguments {
             stop_after: Some(epochs - done),
             cache: self.settings.cache(&self.out),
         };
-        plan.train(clips)?;
-        if self.log(trial)?.len() < epochs {
-            let path = folder.join(OVER);
-            std::fs::write(&path, "").wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+        match plan.train(clips) {
+            Ok(_) if self.log(trial)?.len() < epochs => self.end(trial, ""),
+            Ok(_) => Ok(()),
+            // It would again; the other trials are worth going on.
+            Err(reason)
+                if reason
+                    .downcast_ref()
+                    .is_some_and(|error| matches!(error, TrainingError::Diverged(_))) =>
+            {
+                eprintln!("trial {} failed: {reason}", trial.number);
+                self.end(trial, &reason.to_string())
+            }
+            Err(reason) => Err(reason),
         }
-        Ok(())
     }
 
     /// Writes `leaderboard.csv` and `leaderboard.svg`, and prints the table.
     fn leaderboard(&self, trials: &[Trial]) -> color_eyre::Result<()> {
         let mut standings = Vec::new();
         let mut lines = Vec::new();
+        let mut failed = Vec::new();
         for trial in trials {
             let log = self.log(trial)?;
-            if !log.is_empty() {
+            if let Some(reason) = self.failure(trial) {
+                failed.push((trial, log.len(), reason));
+            } else if !log.is_empty() {
                 standings.push(self.standing(trial, log.len())?);
                 lines.push(log);
             }
         }
-        let path = self.out.join("leaderboard.csv");
-        let cannot = || format!("{} cannot be written", path.display());
-        let mut table = csv::Writer::from_path(&path).wrap_err_with(cannot)?;
+        let mut table = csv::Writer::from_writer(Vec::new());
         let fields: Vec<&String> = trials
             .first()
             .map(|trial| trial.values.keys().collect())
             .unwrap_or_default();
         let head = ["trial", "epochs", "validation_uar"].into_iter().map(String::from);
-        table.write_record(head.chain(fields.iter().map(|field| field.to_string())))?;
+        let head = head.chain(fields.iter().map(|field| field.to_string()));
+        table.write_record(head.chain(["failed".to_string()]))?;
+        let values = |trial: &Trial| -> Vec<String> { trial.values.values().map(toml::Value::to_string).collect() };
+        let named = |values: &[String]| {
+            let named = fields.iter().zip(values);
+            let named: Vec<String> = named.map(|(field, value)| format!("{field} {value}")).collect();
+            named.join(", ")
+        };
         for (rank, own) in ranked(&standings).iter().enumerate() {
-            let values: Vec<String> = trials[own.trial - 1]
-                .values
-                .values()
-                .map(toml::Value::to_string)
-                .collect();
+            let values = values(&trials[own.trial - 1]);
             let figures = [own.trial.to_string(), own.epochs.to_string(), format!("{:.4}", own.uar)];
-            table.write_record(figures.iter().chain(&values))?;
-            let named: Vec<String> = fields
-                .iter()
-                .zip(&values)
-                .map(|(field, value)| format!("{field} {value}"))
-                .collect();
+            table.write_record(figures.iter().chain(&values).chain([&String::new()]))?;
             println!(
                 "{:>3}. trial {:>4}, {:>4} epochs, UAR {:.3}: {}",
                 rank + 1,
                 own.trial,
                 own.epochs,
                 own.uar,
-                named.join(", ")
+                named(&values)
             );
         }
-        table.flush().wrap_err_with(cannot)?;
-        let path = self.out.join("leaderboard.svg");
-        std::fs::write(&path, courses(&lines)).wrap_err_with(|| format!("{} cannot be written", path.display()))
+        for (trial, epochs, reason) in failed {
+            let values = values(trial);
+            let figures = [trial.number.to_string(), epochs.to_string(), String::new()];
+            table.write_record(figures.iter().chain(&values).chain([&reason]))?;
+            println!(
+                "  – trial {:>4}, {epochs:>4} epochs, failed ({reason}): {}",
+                trial.number,
+                named(&values)
+            );
+        }
+        write(&self.out.join("leaderboard.csv"), table.into_inner()?)?;
+        write(&self.out.join("leaderboard.svg"), courses(&lines))
     }
 }
 
-/// Marks a trial that ended before its time.
+/// Marks a trial that ended before its time. What it says is why it failed; it is empty where the trial got no better.
 const OVER: &str = "over";
+
+fn write(path: &Path, content: impl AsRef<[u8]>) -> color_eyre::Result<()> {
+    whole_file::write(path, content).wrap_err_with(|| format!("{} cannot be written", path.display()))
+}
