@@ -509,7 +509,7 @@ mod tests {
     use crate::synthetic;
     use crate::targets::Targets;
 
-    /// Agreement that the design asks for.
+    /// Most that the runtimes' probabilities may differ from the network's.
     const TOLERANCE: f32 = 1e-4;
 
     fn clip(spec: &FeatureSpec) -> ClipFrames {

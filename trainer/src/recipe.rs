@@ -10,7 +10,7 @@ pub use crate::distillation::DistillationRecipe;
 pub use crate::front_end::FrontEndRecipe;
 pub use crate::waveform::recipe::WaveformRecipe;
 
-/// The design card's recipe, `recipes/cnn-lstm.toml`.
+/// The recipe of the network this project began with, `recipes/cnn-lstm.toml`.
 pub const DEFAULT_RECIPE: &str = include_str!("../recipes/cnn-lstm.toml");
 
 /// Mel bands that the trainer computes, as many as MFCCs: nothing is lost between them.
@@ -113,7 +113,7 @@ pub struct NetworkRecipe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
-    /// One convolution over time, which sees all MFCCs: the design card's.
+    /// One convolution over time, which sees all MFCCs: the network this project began with.
     #[default]
     CnnLstm,
     /// Convolutions over time and mel bands, which the network computes back from the MFCCs.
@@ -613,7 +613,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_recipe_is_the_design_cards() {
+    fn the_default_recipe_is_that_of_the_first_network() {
         let recipe = Recipe::from_toml(DEFAULT_RECIPE).unwrap();
         let network = &recipe.network;
         assert_eq!((network.conv_filters, network.conv_kernel), (256, 5));
