@@ -114,6 +114,8 @@ impl Editor for AffektEditor {
         let SpawnedEditor { handle, window } = create_egui_editor(state, RepaintNotifier::new(), settings, app)
             .ok_or("the window cannot be created")?
             .spawn(parent, wait_for_parent, fallback_scale_factor, gui_context, host)?;
+        // Hosts ask for the size again as soon as there is a window, before it is drawn.
+        self.params.editor_size.set_scale_factor(window.size().scale_factor);
         Ok(SpawnedEditor {
             handle: Handle::new(handle, repaint),
             window,

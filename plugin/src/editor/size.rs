@@ -13,6 +13,10 @@ pub const SMALLEST: (u32, u32) = (600, 400);
 /// Largest window, in logical pixels: a 4K screen.
 pub const LARGEST: (u32, u32) = (3_840, 2_160);
 
+/// The scale of the screen that the last window was on, for instances that have had none yet: hosts ask for the size
+/// before there is a window that knows.
+static LAST_SCALE_FACTOR: AtomicF64 = AtomicF64::new(1.0);
+
 /// Width and height of the window, and the screen's scale. Clones share them: one is the window's, one the saved state's.
 #[derive(Clone)]
 pub struct EditorSize {
@@ -29,7 +33,7 @@ impl Default for EditorSize {
     fn default() -> Self {
         let shared = Shared {
             logical: AtomicU64::new(packed(DEFAULT)),
-            scale_factor: AtomicF64::new(1.0),
+            scale_factor: AtomicF64::new(LAST_SCALE_FACTOR.load(Ordering::Relaxed)),
         };
         Self {
             shared: Arc::new(shared),
@@ -59,6 +63,7 @@ impl EditorSize {
     pub fn set_scale_factor(&self, scale_factor: f64) {
         if scale_factor.is_finite() && scale_factor > 0.0 {
             self.shared.scale_factor.store(scale_factor, Ordering::Relaxed);
+            LAST_SCALE_FACTOR.store(scale_factor, Ordering::Relaxed);
         }
     }
 }
@@ -99,5 +104,10 @@ mod tests {
         assert_eq!(size.scale_factor(), 1.0);
         size.set_scale_factor(1.5);
         assert_eq!(size.scale_factor(), 1.5);
+        assert_eq!(
+            EditorSize::default().scale_factor(),
+            1.5,
+            "another instance is on the same screen"
+        );
     }
 }
