@@ -27,8 +27,8 @@ pub fn short(identity: &Identity, run: &RunRecord, best: &BestRecord, evaluation
     let mut metrics = BTreeMap::from([("validation_uar".to_string(), best.validation.uar)]);
     for evaluation in evaluations {
         let suffix = match evaluation.session {
-            SessionState::Warm => "",
-            SessionState::Cold => "_cold",
+            SessionState::Warm => String::new(),
+            session => format!("_{}", session.name()),
         };
         let figures = &evaluation.metrics;
         metrics.insert(format!("uar{suffix}"), figures.uar);
@@ -53,6 +53,12 @@ pub struct Sessions {
     pub warm: Evaluation,
     /// After nothing.
     pub cold: Evaluation,
+    /// Clips one after another in random order, and an emotion at a time; see [`SessionState`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<Evaluation>,
+    /// An emotion at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moods: Option<Evaluation>,
 }
 
 /// All figures of a card.
@@ -113,10 +119,10 @@ On {test_count} speakers ({test_clips} clips) that it has neither learned from n
 {header}
 {warm_row}
 {cold_row}
-
+{track_rows}
 UAR is the unweighted average recall over the emotions, its interval (95 %) that of other speakers being drawn. Warm: the
 session has heard {session_s:.0} s of the speaker's other clips, as in the plugin after half a minute of singing. Cold: it
-has heard nothing, as when playback starts. {windows}
+has heard nothing, as when playback starts. {on_track}{windows}
 
 {groups}
 {conditions}
@@ -175,7 +181,9 @@ The same seed, number of threads and processor family give the same weights{same
         header = HEADER,
         warm_row = row("warm", warm),
         cold_row = row("cold", cold),
+        track_rows = track_rows(&figures.home),
         session_s = WARM_SESSION_S,
+        on_track = on_track(&figures.home),
         windows = windows(warm),
         groups = groups(warm),
         conditions = conditions(&figures.home),
@@ -222,6 +230,28 @@ The same seed, number of threads and processor family give the same weights{same
 const HEADER: &str = "\
 | session before the clip | UAR | 95 % interval | accuracy | macro F1 | calibration error |
 |---|---|---|---|---|---|";
+
+/// Clips one after another.
+fn track_rows(sessions: &Sessions) -> String {
+    let tracks = [&sessions.track, &sessions.moods];
+    let rows = tracks.into_iter().flatten();
+    rows.map(|own| row(own.session.name(), own) + "\n").collect()
+}
+
+/// What these rows mean, with the figures over all windows.
+fn on_track(sessions: &Sessions) -> String {
+    let (Some(track), Some(moods)) = (&sessions.track, &sessions.moods) else {
+        return String::new();
+    };
+    let windows = |own: &Evaluation| own.windows.as_ref().map_or(0.0, |windows| windows.uar);
+    format!(
+        "Track: all clips\nof a speaker one after another in random order, without a pause, from a cold start on, so that \
+         windows hold the end of the\nclip before (UAR of all single windows {:.3}). Moods: likewise, an emotion at a time \
+         ({:.3}).\n",
+        windows(track),
+        windows(moods)
+    )
+}
 
 fn windows(evaluation: &Evaluation) -> String {
     match &evaluation.windows {

@@ -225,7 +225,7 @@ fn fit_scaler(
         .par_iter()
         .map(|sample| {
             let mut moments = Moments::new(front_end.width());
-            moments.observe(&front_end.features(&clips[sample.clip], sample));
+            moments.observe(&front_end.features(&sample.source(clips), sample));
             moments
         })
         .collect();

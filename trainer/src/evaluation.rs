@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use affekt_features::{FeatureError, Frame, Session, SessionTotals};
+use affekt_features::{FeatureError, Frame, Session, SessionTotals, WindowStream};
 use affekt_models::automation::confidence;
 use affekt_models::{Contract, EMOTIONS, Emotion, Input, Model, ModelError};
 use rand::Rng;
@@ -44,6 +44,23 @@ pub enum SessionState {
     Warm,
     /// Nothing: the training prior alone.
     Cold,
+    /// All clips of the speaker are played one after another in random order, without a pause, and nothing is reset: as
+    /// on a track whose singer changes her mind with every phrase. Windows hold the end of the clip before.
+    Track,
+    /// Likewise, but all clips of an emotion before the next emotion.
+    Moods,
+}
+
+impl SessionState {
+    /// Its name: warm, cold, track or moods.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warm => "warm",
+            Self::Cold => "cold",
+            Self::Track => "track",
+            Self::Moods => "moods",
+        }
+    }
 }
 
 /// What a model said of one clip.
@@ -193,7 +210,7 @@ pub struct Listening {
     pub session: SessionState,
     /// What the clips count as; those it says nothing of are passed over.
     pub labels: Labels,
-    /// Seed of the warm sessions.
+    /// Seed of the warm sessions, and of the order on a track.
     pub seed: u64,
     /// Whether to run the model on every voiced window in place of the last alone.
     pub windows: bool,
@@ -215,6 +232,14 @@ pub fn listen(
     for (place, clip) in clips.iter().enumerate() {
         sessions.entry(session_of(clip)).or_default().push(place);
     }
+    if matches!(session, SessionState::Track | SessionState::Moods) {
+        let tracks: Vec<Vec<usize>> = sessions.into_values().map(|own| on_track(clips, own, how)).collect();
+        let heard: Result<Vec<Vec<Heard>>, EvaluationError> = tracks
+            .into_par_iter()
+            .map(|track| listen_to_track(onnx, clips, &track, how, &on_clip))
+            .collect();
+        return Ok(heard?.into_iter().flatten().collect());
+    }
     let labelled = (0..clips.len()).filter_map(|place| Some((place, label(&clips[place].clip, labels)?)));
     let labelled: Vec<(usize, usize)> = labelled.collect();
     labelled
@@ -225,27 +250,70 @@ pub fn listen(
                 let model = model.as_mut().map_err(|error| error.clone())?;
                 let clip = &clips[place];
                 let before = match session {
-                    SessionState::Cold => no_totals(&contract.features),
                     SessionState::Warm => {
                         let own = &sessions[&session_of(clip)];
                         warm_session(clips, own, place, &contract, seed)
                     }
+                    _ => no_totals(&contract.features),
                 };
                 let said = hear(model, &contract, clip, before, how.windows)?;
                 on_clip();
-                let file = clip.clip.path.file_name().unwrap_or_default();
-                Ok(Heard {
-                    file: file.to_string_lossy().into_owned(),
-                    speaker: clip.clip.speaker.clone(),
-                    corpus: clip.clip.corpus.into(),
-                    emotion: EMOTIONS[label].name().into(),
-                    probabilities: said.probabilities,
-                    voiced: said.voiced,
-                    windows: said.windows,
-                })
+                Ok(Heard::new(clip, label, said))
             },
         )
         .collect()
+}
+
+impl Heard {
+    fn new(clip: &ClipFrames, label: usize, said: Said) -> Self {
+        let file = clip.clip.path.file_name().unwrap_or_default();
+        Self {
+            file: file.to_string_lossy().into_owned(),
+            speaker: clip.clip.speaker.clone(),
+            corpus: clip.clip.corpus.into(),
+            emotion: EMOTIONS[label].name().into(),
+            probabilities: said.probabilities,
+            voiced: said.voiced,
+            windows: said.windows,
+        }
+    }
+}
+
+/// A speaker's clips in the order in which they are played.
+fn on_track(clips: &[ClipFrames], mut own: Vec<usize>, how: Listening) -> Vec<usize> {
+    let singer = text_key(&clips[own[0]].clip.speaker);
+    let mut random = stream(how.seed, Purpose::Evaluation, singer, 1);
+    own.shuffle(&mut random);
+    if how.session == SessionState::Moods {
+        let mut moods: Vec<usize> = (0..EMOTIONS.len()).collect();
+        moods.shuffle(&mut random);
+        let mood = |place: &usize| label(&clips[*place].clip, how.labels);
+        own.sort_by_key(|place| mood(place).and_then(|mood| moods.iter().position(|own| *own == mood)));
+    }
+    own
+}
+
+/// Plays clips one after another to the model, which begins with nothing; what it said of those with a label.
+fn listen_to_track(
+    onnx: &[u8],
+    clips: &[ClipFrames],
+    track: &[usize],
+    how: Listening,
+    on_clip: &(impl Fn() + Sync),
+) -> Result<Vec<Heard>, EvaluationError> {
+    let mut model = Model::from_bytes(onnx)?;
+    let contract = model.contract().clone();
+    let mut stream = contract.windows(Session::new(&contract.features)?)?;
+    let mut heard = Vec::new();
+    for &place in track {
+        let clip = &clips[place];
+        let said = play(&mut model, &contract, &mut stream, clip, how.windows)?;
+        if let Some(label) = label(&clip.clip, how.labels) {
+            heard.push(Heard::new(clip, label, said));
+            on_clip();
+        }
+    }
+    Ok(heard)
 }
 
 /// Mean confidence of the model over sounds of each kind that are no voice, each in a session of its own. Empty for models
@@ -475,9 +543,19 @@ pub(crate) fn hear(
     before: SessionTotals,
     every: bool,
 ) -> Result<Said, EvaluationError> {
+    let session = Session::with_totals(&contract.features, before).expect("sums of finite bands of this specification");
+    play(model, contract, &mut contract.windows(session)?, clip, every)
+}
+
+/// Streams one clip through the model after whatever the stream holds.
+fn play(
+    model: &mut Model,
+    contract: &Contract,
+    stream: &mut WindowStream,
+    clip: &ClipFrames,
+    every: bool,
+) -> Result<Said, EvaluationError> {
     let spec = &contract.features;
-    let session = Session::with_totals(spec, before).expect("sums of finite bands of this specification");
-    let mut stream = contract.windows(session)?;
     let samples = match contract.input {
         Input::Features => Vec::new(),
         Input::Waveform => samples(&clip.clip.path, spec)?,
@@ -531,6 +609,8 @@ pub(crate) fn hear(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::corpora::Clip;
 
     fn heard(speaker: &str, emotion: Emotion, said: Emotion, confidence: f32) -> Heard {
         let mut probabilities = [(1.0 - confidence) / 5.0; 6];
@@ -612,6 +692,45 @@ mod tests {
         let [low, high] = evaluation.intervals["ece"];
         assert_eq!(low, 0.0);
         assert!((0.2..0.3).contains(&high), "{high}");
+    }
+
+    #[test]
+    fn on_a_track_each_clip_comes_once_and_moods_stay_together() {
+        let clip = |place: usize| ClipFrames {
+            clip: Clip {
+                path: format!("{place}").into(),
+                emotion: Some(EMOTIONS[place % 3]),
+                speaker: "a/1".into(),
+                corpus: "a",
+                votes: None,
+            },
+            bands_db: Vec::new(),
+            voiced: Vec::new(),
+            totals: SessionTotals::default(),
+            content: place as u64,
+            clipped: 0.0,
+            copy: 0,
+        };
+        let clips: Vec<ClipFrames> = (0..30).map(clip).collect();
+        let order = |session, seed| {
+            let how = Listening {
+                session,
+                labels: Labels::Acted,
+                seed,
+                windows: false,
+            };
+            on_track(&clips, (0..30).collect(), how)
+        };
+        for session in [SessionState::Track, SessionState::Moods] {
+            let track = order(session, 1);
+            assert_eq!(track, order(session, 1));
+            assert_ne!(track, order(session, 2));
+            let changes = track.windows(2).filter(|pair| pair[0] % 3 != pair[1] % 3).count();
+            assert_eq!(changes == 2, session == SessionState::Moods, "{changes} changes");
+            let mut places = track;
+            places.sort_unstable();
+            assert_eq!(places, (0..30).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -671,6 +671,7 @@ mod tests {
             for end in [50, 77, 200, 300] {
                 let sample = Sample {
                     clip: 0,
+                    lead_in: None,
                     start: 0,
                     end,
                     session: clip.totals.clone(),
@@ -727,6 +728,7 @@ mod tests {
         let front_end = FrontEnd::new(&spec, Representation::of(&recipe.network)).unwrap();
         let sample = |end: usize| Sample {
             clip: 0,
+            lead_in: None,
             start: end.saturating_sub(recipe.window.frames),
             end,
             session: clip.totals.clone(),

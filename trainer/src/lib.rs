@@ -23,6 +23,7 @@ mod flex;
 #[path = "../tests/common/front_end.rs"]
 mod foreign;
 pub mod front_end;
+pub mod lead_in;
 pub mod listening;
 mod lstm;
 pub mod memory;

@@ -297,6 +297,10 @@ pub struct SamplingRecipe {
     /// `window.frames`. Shorter ones cost less time.
     #[serde(default)]
     pub window_frames: [usize; 2],
+    /// Share of the samples whose window begins within another clip of the singer, as on a track: each emotion is heard
+    /// as far as its voice fills the window, which is of full length. Half of these clips are of the same emotion.
+    #[serde(default)]
+    pub lead_in: f64,
     /// What an epoch holds equally often.
     #[serde(default)]
     pub balance: Balance,
@@ -434,6 +438,7 @@ impl Recipe {
         for repeat in sampling.repeat.values() {
             whole("sampling.repeat", *repeat, 1, 100)?;
         }
+        real("sampling.lead_in", sampling.lead_in, 0.0, 1.0)?;
         real("sampling.non_voice", sampling.non_voice, 0.0, 1.0)?;
         self.waveform.check()?;
         self.augmentation.check()?;
@@ -475,6 +480,10 @@ impl Recipe {
         if self.sampling.non_voice > 0.0 {
             let value = self.sampling.non_voice.to_string();
             return refuse("sampling.non_voice", &value, "behind a front end use 0");
+        }
+        if self.sampling.lead_in > 0.0 {
+            let value = self.sampling.lead_in.to_string();
+            return refuse("sampling.lead_in", &value, "behind a front end use 0");
         }
         Ok(())
     }

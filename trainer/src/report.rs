@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use affekt_models::EMOTIONS;
 
-use crate::evaluation::{Evaluation, SessionState, Summary};
+use crate::evaluation::{Evaluation, Summary};
 use crate::recipe::Labels;
 
 /// Width and height of a plot, in pixels, and the space around its panel for labels.
@@ -48,10 +48,7 @@ pub fn courses(trainings: &[Vec<f64>]) -> String {
 /// One page with figures, tables and pictures; it needs no other file.
 pub fn html(title: &str, evaluation: &Evaluation) -> String {
     let figures = &evaluation.metrics;
-    let session = match evaluation.session {
-        SessionState::Warm => "warm",
-        SessionState::Cold => "cold",
-    };
+    let session = evaluation.session.name();
     let judged = match evaluation.labels {
         Labels::Voted => "what most listeners heard",
         _ => "what was acted",
@@ -345,7 +342,7 @@ fn speakers(evaluation: &Evaluation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::Heard;
+    use crate::evaluation::{Heard, SessionState};
 
     fn example() -> Evaluation {
         let heard: Vec<Heard> = (0..24)

@@ -1,5 +1,6 @@
 //! From clips to network inputs: which frames, after which session.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +14,7 @@ use rayon::prelude::*;
 use crate::augmentation::{AugmentationRecipe, Texture, Variation, Voicing};
 use crate::clips::{ClipFrames, add_frame, add_totals, mean_db, no_totals};
 use crate::front_end::Embeddings;
+use crate::lead_in::{LeadIn, joined, with_lead_in};
 use crate::network::CLASSES;
 use crate::recipe::{Architecture, Balance, NetworkRecipe, Recipe, SamplingRecipe, WindowRecipe};
 use crate::scaler::StandardScaler;
@@ -24,9 +26,11 @@ use crate::targets::Targets;
 pub struct Sample {
     /// Place of the clip.
     pub clip: usize,
-    /// First frame of the window.
+    /// What was sung just before the clip, within the same window.
+    pub lead_in: Option<LeadIn>,
+    /// First frame of the window, in the lead-in and the clip together.
     pub start: usize,
-    /// One past its last frame.
+    /// One past its last frame, likewise.
     pub end: usize,
     /// Everything the session has heard at the window's end, the clip included; varied as the clip.
     pub session: SessionTotals,
@@ -35,6 +39,11 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// The frames that the window is taken from.
+    pub fn source<'a>(&self, clips: &'a [ClipFrames]) -> Cow<'a, ClipFrames> {
+        with_lead_in(clips, self.clip, self.lead_in.as_ref())
+    }
+
     /// Number of frames that the network gets.
     pub fn frames(&self) -> usize {
         let frames = self.end - self.start;
@@ -66,6 +75,12 @@ pub struct Sampler<'a> {
 
 /// Most clips of a session that noise and rooms are worked out for.
 const SESSION_EXAMPLES: usize = 2;
+
+/// Share of a clip after which windows with a lead-in end.
+const EARLIEST_LEAD_IN_END: f64 = 0.2;
+
+/// How often a lead-in is looked for among the clips of the same emotion: phrases of one mood follow each other.
+const SAME_EMOTION: f64 = 0.5;
 
 /// A speaker's clips in one corpus: speech and song of the same people are different recordings.
 struct Speaker {
@@ -208,10 +223,29 @@ impl<'a> Sampler<'a> {
             true => random.random_range(shortest..=most),
             false => most,
         };
+        // From a stream of its own, too.
+        let mut random = stream(self.seed, Purpose::LeadIn, epoch as u64, place as u64);
+        let lead_in = self.draw_lead_in(clip, singer, &heard, &mut random);
+        let (source, border, end, longest) = match lead_in {
+            None => (Cow::Borrowed(&self.clips[clip]), 0, end, longest),
+            Some(before) => {
+                let border = self.clips[before].frames();
+                let end = random.random_range((frames as f64 * EARLIEST_LEAD_IN_END).ceil() as usize..=frames);
+                let source = joined(&self.clips[before], &self.clips[clip]);
+                (Cow::Owned(source), border, border + end, self.window.frames)
+            }
+        };
+        let with_lead_in = |mut sample: Sample| {
+            sample.lead_in = lead_in.map(|before| {
+                let (first, second) = (&self.clips[before], &self.clips[clip]);
+                LeadIn::new(before, first, second, sample.start.min(border), sample.end)
+            });
+            sample
+        };
         // From a stream of its own: what is varied changes no other draw.
         let mut random = stream(self.seed, Purpose::Variation, epoch as u64, place as u64);
         if *self.augmentation == AugmentationRecipe::default() || !random.random_bool(self.augmentation.share) {
-            return self.sample(clip, end, before, longest);
+            return with_lead_in(sample_of(&source, clip, end, before, longest));
         }
         let own = &self.clips[clip];
         let voice_db = &self.sessions[&session_of(&self.clips[singer])].voice_db;
@@ -231,15 +265,34 @@ impl<'a> Sampler<'a> {
         let examples = heard.choose_multiple(&mut random, SESSION_EXAMPLES);
         let examples: Vec<&ClipFrames> = examples.map(|&place| &self.clips[place]).collect();
         let mut session = variation.session(&before, &examples, &self.voicing);
-        self.voicing.observe(&variation.bands_db(own, end), &mut session);
+        self.voicing.observe(&variation.bands_db(&source, end), &mut session);
         let longest = ((longest as f64 * variation.pace) as usize).max(1);
-        Sample {
+        with_lead_in(Sample {
             clip,
+            lead_in: None,
             start: end.saturating_sub(longest),
             end,
             session,
             variation: Some(Box::new(variation)),
+        })
+    }
+
+    /// The clip that was sung just before, if there is to be one: another one of the singer, that the session has not
+    /// heard yet.
+    fn draw_lead_in(&self, clip: usize, singer: usize, heard: &[usize], random: &mut impl Rng) -> Option<usize> {
+        if self.recipe.lead_in == 0.0 || !random.random_bool(self.recipe.lead_in) {
+            return None;
         }
+        let own = &self.sessions[&session_of(&self.clips[singer])].clips;
+        let is_other = |place: &usize| *place != clip && !heard.contains(place);
+        let emotion = self.clips[clip].clip.emotion;
+        let is_alike = random.random_bool(SAME_EMOTION);
+        let alike = |place: &usize| is_alike && self.clips[*place].clip.emotion == emotion;
+        let choose = |wanted: &dyn Fn(&usize) -> bool, random: &mut _| {
+            let candidates: Vec<usize> = own.iter().copied().filter(|place| wanted(place)).collect();
+            candidates.choose(random).copied()
+        };
+        choose(&|place| is_other(place) && alike(place), random).or_else(|| choose(&is_other, random))
     }
 
     fn texture(&self) -> &Arc<Texture> {
@@ -255,21 +308,7 @@ impl<'a> Sampler<'a> {
         let mut random = stream(self.seed, Purpose::Sample, u64::MAX, clip as u64);
         let (before, _) = self.draw_session(clip, &mut random);
         let end = last_voiced_end(&self.clips[clip].voiced, self.window.hop_frames);
-        self.sample(clip, end, before, self.window.frames)
-    }
-
-    fn sample(&self, clip: usize, end: usize, mut session: SessionTotals, longest: usize) -> Sample {
-        let frames = &self.clips[clip];
-        for index in (0..end).filter(|&index| frames.voiced[index]) {
-            add_frame(&mut session, frames.frame(index));
-        }
-        Sample {
-            clip,
-            start: end.saturating_sub(longest),
-            end,
-            session,
-            variation: None,
-        }
+        sample_of(&self.clips[clip], clip, end, before, self.window.frames)
     }
 
     /// What was heard before the clip: nothing, or up to `most_session_clips` other clips of its speaker. Their places
@@ -289,6 +328,21 @@ impl<'a> Sampler<'a> {
             add_totals(&mut totals, &self.clips[other].totals);
         }
         (totals, heard)
+    }
+}
+
+/// The window of at most `longest` frames that ends at `end` of `source`, which is the clip, and what was sung before it.
+fn sample_of(source: &ClipFrames, clip: usize, end: usize, mut session: SessionTotals, longest: usize) -> Sample {
+    for index in (0..end).filter(|&index| source.voiced[index]) {
+        add_frame(&mut session, source.frame(index));
+    }
+    Sample {
+        clip,
+        lead_in: None,
+        start: end.saturating_sub(longest),
+        end,
+        session,
+        variation: None,
     }
 }
 
@@ -474,7 +528,7 @@ impl Batch {
         let rows: Vec<Vec<f32>> = samples
             .par_iter()
             .map(|sample| {
-                let mut features = front_end.features(&clips[sample.clip], sample);
+                let mut features = front_end.features(&sample.source(clips), sample);
                 scaler.apply(&mut features);
                 features
             })
@@ -494,8 +548,8 @@ impl Batch {
         Self {
             features,
             frames,
-            targets: samples.iter().map(|sample| targets.shares[sample.clip]).collect(),
-            weights: samples.iter().map(|sample| targets.weights[sample.clip]).collect(),
+            targets: samples.iter().map(|sample| targets.of(sample).0).collect(),
+            weights: samples.iter().map(|sample| targets.of(sample).1).collect(),
         }
     }
 
@@ -717,6 +771,7 @@ mod tests {
         let scaler = moments.scaler();
         let sample = |end| Sample {
             clip: 0,
+            lead_in: None,
             start: 0,
             end,
             session: clips[0].totals.clone(),
@@ -820,6 +875,50 @@ mod tests {
     }
 
     #[test]
+    fn a_window_with_a_lead_in_holds_what_was_sung_before() {
+        let spec = FeatureSpec::standard();
+        let mut clips = clips(&spec);
+        // Speaker 0 has clips 0, 2 and 4.
+        clips[2].clip.emotion = Some(Emotion::Angry);
+        let mut recipe = recipe();
+        recipe.sampling.lead_in = 1.0;
+        recipe.sampling.cold_share = 1.0;
+        let front_end = FrontEnd::new(&spec, Representation::Bands).unwrap();
+        let targets = Targets::new(&clips, &recipe.training);
+        let (mut alike, mut blended) = (0, 0);
+        let led = sampler(&clips, &spec, &recipe);
+        for epoch in 0..100 {
+            let sample = led.training(4, epoch, 4);
+            assert_eq!(sample, led.training(4, epoch, 4));
+            let lead_in = sample.lead_in.expect("the speaker has other clips");
+            assert!(lead_in.clip == 0 || lead_in.clip == 2);
+            alike += usize::from(lead_in.clip == 0);
+            let border = clips[lead_in.clip].frames();
+            assert!(sample.end > border && sample.end - sample.start == WINDOW.frames);
+            let source = sample.source(&clips);
+            let heard = source.voiced[..sample.end].iter().filter(|voiced| **voiced).count();
+            assert_eq!(sample.session.frames, heard as u64);
+            // It ends as the window of a stream does in which one clip follows the other.
+            let session = Session::with_totals(&spec, sample.session.clone()).unwrap();
+            let mut row = vec![0.0; spec.mel_bands];
+            session.normalise(clips[4].frame(sample.end - border - 1), &mut row);
+            let features = front_end.features(&source, &sample);
+            assert_eq!(features[features.len() - spec.mel_bands..], row);
+            let (shares, _) = targets.of(&sample);
+            assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            let angry = |shares: &[f32; CLASSES]| shares[Emotion::Angry.index()];
+            let (own, before) = (angry(&targets.shares[4]), angry(&targets.shares[lead_in.clip]));
+            assert!((angry(&shares) - own - lead_in.share * (before - own)).abs() < 1e-5);
+            blended += usize::from(lead_in.clip == 2 && lead_in.share > 0.1);
+        }
+        assert!((60..95).contains(&alike) && blended > 5, "{alike} {blended}");
+        // Recipes without draw as they did before there were any.
+        let plain = self::recipe();
+        let samples = sampler(&clips, &spec, &plain).epoch(1);
+        assert!(samples.iter().all(|sample| sample.lead_in.is_none()));
+    }
+
+    #[test]
     fn a_repeated_corpus_comes_more_often() {
         let spec = FeatureSpec::standard();
         let mut clips = clips(&spec);
@@ -890,6 +989,7 @@ mod tests {
     fn batches_hold_every_sample_once_and_neighbours_in_length() {
         let sample = |clip: usize| Sample {
             clip,
+            lead_in: None,
             start: 0,
             end: 50 + (clip * 37) % 250,
             session: SessionTotals::default(),

@@ -32,6 +32,8 @@ pub enum Purpose {
     NonVoice = 12,
     /// How noise scatters.
     Texture = 13,
+    /// What was sung before a clip, in its window.
+    LeadIn = 14,
     /// Rooms and noise that a model is measured under.
     Condition = 20,
     /// What the altered copies of a session have in common.

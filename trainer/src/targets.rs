@@ -4,7 +4,9 @@ use affekt_models::{EMOTIONS, Emotion};
 
 use crate::clips::ClipFrames;
 use crate::corpora::Clip;
+use crate::lead_in::LeadIn;
 use crate::recipe::{ClassWeights, DistillationRecipe, Labels, TrainingRecipe};
+use crate::samples::Sample;
 
 /// Number of emotions.
 const CLASSES: usize = EMOTIONS.len();
@@ -87,6 +89,21 @@ impl Targets {
                 .map(|row| row.map(|share| (1.0 - smoothing) * share + smoothing / CLASSES as f32))
                 .collect(),
         }
+    }
+
+    /// What the network shall say of a sample, and how much it counts; with a lead-in as far as each of both fills the
+    /// window.
+    pub fn of(&self, sample: &Sample) -> ([f32; CLASSES], f32) {
+        let (own, weight) = (self.shares[sample.clip], self.weights[sample.clip]);
+        let Some(LeadIn { clip, share }) = sample.lead_in else {
+            return (own, weight);
+        };
+        let mix = |own: f32, before: f32| (1.0 - share) * own + share * before;
+        let before = self.shares[clip];
+        (
+            std::array::from_fn(|class| mix(own[class], before[class])),
+            mix(weight, self.weights[clip]),
+        )
     }
 
     /// Blends in what a teacher said of the clips, in their order; where it said nothing, the labels stay alone.

@@ -624,6 +624,8 @@ fn a_run_begins_with_the_weights_of_another() {
         .unwrap();
     assert!(first > 0.9, "{first} after one epoch");
     assert_eq!(record("run")["speakers"], record("before")["speakers"]);
+    // The weights belong to it; another seed would have fitted another one.
+    assert_eq!(record("run")["scaler"], record("before")["scaler"]);
     let origin = &record("run")["origin"];
     assert_eq!(origin["corpora"], serde_json::json!(["emo-db"]));
     assert_eq!(origin["heard"], record("before")["heard"]);

@@ -83,6 +83,10 @@ pub enum Session {
     Warm,
     /// Nothing.
     Cold,
+    /// The speaker's other clips, right before, in random order: all are played one after another.
+    Track,
+    /// Likewise, but all clips of an emotion before the next emotion.
+    Moods,
 }
 
 impl From<Session> for SessionState {
@@ -90,6 +94,8 @@ impl From<Session> for SessionState {
         match session {
             Session::Warm => Self::Warm,
             Session::Cold => Self::Cold,
+            Session::Track => Self::Track,
+            Session::Moods => Self::Moods,
         }
     }
 }
@@ -297,6 +303,8 @@ fn write_card(
         Ok(Sessions {
             warm: judge.evaluate(clips, SessionState::Warm, true)?.0,
             cold: judge.evaluate(clips, SessionState::Cold, false)?.0,
+            track: None,
+            moods: None,
         })
     };
     let home = groups.remove(&None).unwrap_or_default();
@@ -308,8 +316,15 @@ fn write_card(
         home: both(home)?,
         elsewhere: BTreeMap::new(),
     };
-    let Sessions { warm, cold } = &mut figures.home;
+    let Sessions {
+        warm,
+        cold,
+        track,
+        moods,
+    } = &mut figures.home;
     judge.add_conditions([warm, cold], home)?;
+    *track = Some(judge.evaluate(home, SessionState::Track, true)?.0);
+    *moods = Some(judge.evaluate(home, SessionState::Moods, true)?.0);
     for (corpus, clips) in groups {
         figures
             .elsewhere
@@ -370,10 +385,7 @@ fn unseen(clips: Vec<Clip>, split: &SpeakerSplit, allow: bool) -> color_eyre::Re
 /// All figures as text.
 pub fn table(evaluation: &Evaluation, by: Option<By>) -> String {
     let figures = &evaluation.metrics;
-    let session = match evaluation.session {
-        SessionState::Warm => "warm",
-        SessionState::Cold => "cold",
-    };
+    let session = evaluation.session.name();
     let voted = match evaluation.labels {
         Labels::Voted => ", judged by what most listeners heard",
         _ => "",

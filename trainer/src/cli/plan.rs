@@ -12,6 +12,7 @@ use affekt_trainer::distillation::Teacher;
 use affekt_trainer::front_end::FrontEndFile;
 use affekt_trainer::recipe::Recipe;
 use affekt_trainer::run_folder::{CorpusRecord, RunFolder, RunRecord};
+use affekt_trainer::scaler::StandardScaler;
 use affekt_trainer::split::{Side, SpeakerSplit};
 use affekt_trainer::training::{Event, train};
 
@@ -71,6 +72,9 @@ impl Plan<'_> {
         let data = Dataset::load(clips, recipe, self.split.clone(), self.seed, || bar.inc(1));
         bar.finish_and_clear();
         let mut data = data?;
+        if let Some(scaler) = self.scaler_before()? {
+            data.scaler = scaler;
+        }
         let hours = |clips: &mut dyn Iterator<Item = &ClipFrames>| {
             let frames: usize = clips.map(ClipFrames::frames).sum();
             frames as f64 * f64::from(data.spec.hop_s()) / 3_600.0
@@ -197,6 +201,16 @@ impl Plan<'_> {
             std::process::exit(interrupt::EXIT_STATUS);
         }
         Ok(folder)
+    }
+
+    /// The scaler that the weights belong to, if the run does not begin with random ones.
+    fn scaler_before(&self) -> color_eyre::Result<Option<StandardScaler>> {
+        let begun = match self.origin {
+            Some(origin) => Some(origin.run()?),
+            None if self.resume => Some(RunFolder::open(self.out)?.run()?).filter(|run| run.origin.is_some()),
+            None => None,
+        };
+        Ok(begun.map(|run| run.scaler).filter(|_| self.recipe.front_end.is_none()))
     }
 
     fn run_record(&self, data: &Dataset, corpora: &[&str]) -> RunRecord {
