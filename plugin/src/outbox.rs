@@ -265,9 +265,10 @@ mod tests {
     #[test]
     fn every_parameter_and_every_lane_may_be_refused() {
         let outbox = Outbox::default();
-        let mut everything = Emission::default();
-        everything.parameters = [Some(0.5); LANES];
-        everything.controllers = [emission(0.0).controllers[1]; LANES];
+        let everything = Emission {
+            parameters: [Some(0.5); LANES],
+            controllers: [emission(0.0).controllers[1]; LANES],
+        };
         for _ in 0..3 {
             block(&outbox, || outbox.put(3, &everything), |_| true);
         }

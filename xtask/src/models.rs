@@ -67,7 +67,7 @@ const STAGES: [Stage; 3] = [
         sings: false,
         model: Some(Identity {
             name: "Affekt",
-            version: "0.5",
+            version: "0.6",
             licence: "MIT OR Apache-2.0",
         }),
     },
@@ -78,7 +78,7 @@ const STAGES: [Stage; 3] = [
         sings: true,
         model: Some(Identity {
             name: "Affekt song",
-            version: "0.3",
+            version: "0.4",
             licence: "CC BY-NC-SA 4.0: no commercial use",
         }),
     },

@@ -1025,10 +1025,8 @@ mod tests {
         let told = || std::mem::take(&mut *restarts.flags.lock().unwrap());
         let handler = restarts.as_com_ref::<IComponentHandler>().unwrap();
         // SAFETY: the handler lives longer than the plugin has it.
-        assert_eq!(
-            unsafe { hosted.controller.setComponentHandler(handler.as_ptr()) },
-            kResultOk
-        );
+        let result = unsafe { hosted.controller.setComponentHandler(handler.as_ptr()) };
+        assert_eq!(result, kResultOk);
         hosted.start(REALTIME, STEREO);
         assert!(told().is_empty());
         let changes = OneChange::of(parameter_id("align"));
