@@ -19,7 +19,7 @@ const fn rated(emotion: Emotion) -> (f32, f32) {
 /// Largest valence and arousal among the emotions, by which both are divided so that a pure emotion can reach the edge.
 const LARGEST: (f32, f32) = (0.81, 0.60);
 
-/// Where an emotion lies in the plane of valence (first) and arousal (second), -1 to 1 each: as it is [`rated`], scaled
+/// Where an emotion lies in the plane of valence (first) and arousal (second), -1 to 1 each: as listeners rated it, scaled
 /// so that the most pleasant emotion has valence 1 and the most aroused arousal 1.
 pub fn coordinates(emotion: Emotion) -> (f32, f32) {
     let (valence, arousal) = rated(emotion);
