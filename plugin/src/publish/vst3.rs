@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nice_plug::wrapper::setup_logger;
@@ -36,6 +36,8 @@ struct Component {
     changes: ComWrapper<ChangeFilter>,
     /// Whether the host has told rate and block size; nice-plug takes it for granted.
     set_up: AtomicBool,
+    /// [`TAIL_S`] in samples; 0 before the rate is known.
+    tail: AtomicU32,
     outbox: Arc<Outbox>,
     /// Ids of the outputs' parameters.
     output_ids: [ParamID; 9],
@@ -181,9 +183,9 @@ forward! {
         setProcessing(state: TBool) -> tresult, or kInternalError;
     }
 
-    /// What `process` says too; but nice-plug knows that only after the first block, and hosts ask before.
+    /// Not nice-plug's, which would be endless: JUCE's hosts take it for a length, and pedalboard plays all of it.
     unsafe fn getTailSamples(&self) -> uint32 {
-        kInfiniteTail
+        self.tail.load(Ordering::Acquire)
     }
 
     unsafe fn setupProcessing(&self, setup: *mut ProcessSetup) -> tresult {
@@ -194,6 +196,10 @@ forward! {
                 self.nice.setupProcessing(setup);
                 self.nice.setupProcessing(setup)
             };
+            // SAFETY: null or the host's.
+            if let Some(setup) = unsafe { setup.as_ref() } {
+                self.tail.store((TAIL_S * setup.sampleRate) as u32, Ordering::Release);
+            }
             self.set_up.store(result == kResultOk, Ordering::Release);
             result
         })
@@ -361,6 +367,9 @@ impl IParameterChangesTrait for ChangeFilter {
         null_mut()
     }
 }
+
+/// How long values go on changing after the sound: they fade, and lanes are smoothed by up to 5 s.
+const TAIL_S: f64 = 10.0;
 
 /// The host's handler. nice-plug asks it for a restart with "the latency has changed", upon which some hosts, JUCE's among
 /// them, only read the latency again, which changes in the restart. "Inputs and outputs have changed" makes them activate
@@ -592,6 +601,7 @@ impl IPluginFactoryTrait for Factory {
                 nice,
                 changes: ComWrapper::new(ChangeFilter::default()),
                 set_up: AtomicBool::new(false),
+                tail: AtomicU32::new(0),
                 outbox: Outbox::of_newborn().unwrap_or_default(),
                 output_ids: output_ids(),
             });
@@ -1153,16 +1163,16 @@ mod tests {
     }
 
     #[test]
-    fn the_host_never_stops_calling() {
+    fn the_host_calls_until_the_values_rest() {
         // Values go on changing after the sound: they fade, and are smoothed.
         let hosted = Hosted::new();
         // SAFETY: takes nothing.
         let tail = || unsafe { hosted.processor.getTailSamples() };
-        assert_eq!(tail(), kInfiniteTail);
+        assert_eq!(tail(), 0);
         hosted.start(REALTIME, STEREO);
-        assert_eq!(tail(), kInfiniteTail);
+        assert_eq!(tail(), 480_000);
         hosted.block(&mut [0.0; 8], 2, null_mut());
-        assert_eq!(tail(), kInfiniteTail);
+        assert_eq!(tail(), 480_000);
     }
 
     #[test]
