@@ -166,11 +166,6 @@ impl Outbox {
         let before = self.restart_wanted.swap(wanted, Ordering::AcqRel);
         wanted && !before
     }
-
-    /// Wrapper: whether the plugin has to be deactivated and activated.
-    pub fn wants_restart(&self) -> bool {
-        self.restart_wanted.load(Ordering::Acquire)
-    }
 }
 
 #[cfg(test)]
@@ -278,10 +273,10 @@ mod tests {
     #[test]
     fn a_restart_is_asked_for_once() {
         let outbox = Outbox::default();
-        assert!(!outbox.want_restart(false) && !outbox.wants_restart());
-        assert!(outbox.want_restart(true) && outbox.wants_restart());
-        assert!(!outbox.want_restart(true) && outbox.wants_restart());
-        assert!(!outbox.want_restart(false) && !outbox.wants_restart());
+        assert!(!outbox.want_restart(false));
+        assert!(outbox.want_restart(true));
+        assert!(!outbox.want_restart(true));
+        assert!(!outbox.want_restart(false));
         assert!(outbox.want_restart(true));
     }
 

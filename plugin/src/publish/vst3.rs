@@ -14,10 +14,9 @@ use vst3::Steinberg::Vst::ChannelContext::IInfoListenerTrait;
 use vst3::Steinberg::Vst::Event_::EventTypes_::kLegacyMIDICCOutEvent;
 use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsReadOnly};
 use vst3::Steinberg::Vst::ProcessModes_::kOffline;
-use vst3::Steinberg::Vst::RestartFlags_::{kIoChanged, kLatencyChanged};
 use vst3::Steinberg::Vst::*;
 use vst3::Steinberg::*;
-use vst3::{Class, ComPtr, ComRef, ComWrapper};
+use vst3::{Class, ComRef, ComWrapper};
 
 use super::state::{readable, without_outputs};
 use super::{is_output_id, output_ids};
@@ -131,6 +130,7 @@ forward! {
         normalizedParamToPlain(id: ParamID, value: ParamValue) -> ParamValue, or value;
         plainParamToNormalized(id: ParamID, value: ParamValue) -> ParamValue, or value;
         getParamNormalized(id: ParamID) -> ParamValue, or 0.0;
+        setComponentHandler(handler: *mut IComponentHandler) -> tresult, or kInternalError;
         createView(name: FIDString) -> *mut IPlugView, or null_mut();
     }
 
@@ -147,18 +147,6 @@ forward! {
                 info.flags = info.flags & !kCanAutomate | kIsReadOnly;
             }
             result
-        })
-    }
-
-    unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
-        guarded(kInternalError, || {
-            // SAFETY: null or the host's, which is kept alive.
-            let handler = unsafe { ComRef::from_raw(handler) }.map(|host| {
-                ComWrapper::new(Handler { host: host.to_com_ptr(), outbox: self.outbox.clone() })
-            });
-            let handler = handler.as_ref().and_then(ComWrapper::as_com_ref::<IComponentHandler>);
-            // SAFETY: null or ours, of which nice-plug takes a reference.
-            unsafe { self.nice.setComponentHandler(handler.map_or(null_mut(), |handler| handler.as_ptr())) }
         })
     }
 
@@ -370,45 +358,6 @@ impl IParameterChangesTrait for ChangeFilter {
 
 /// How long values go on changing after the sound: they fade, and lanes are smoothed by up to 5 s.
 const TAIL_S: f64 = 10.0;
-
-/// The host's handler. nice-plug asks it for a restart with "the latency has changed", upon which some hosts, JUCE's among
-/// them, only read the latency again, which changes in the restart. "Inputs and outputs have changed" makes them activate
-/// anew.
-struct Handler {
-    host: ComPtr<IComponentHandler>,
-    outbox: Arc<Outbox>,
-}
-
-impl Class for Handler {
-    type Interfaces = (IComponentHandler,);
-}
-
-impl IComponentHandlerTrait for Handler {
-    unsafe fn beginEdit(&self, id: ParamID) -> tresult {
-        // SAFETY: a plain value.
-        unsafe { self.host.beginEdit(id) }
-    }
-
-    unsafe fn performEdit(&self, id: ParamID, value: ParamValue) -> tresult {
-        // SAFETY: plain values.
-        unsafe { self.host.performEdit(id, value) }
-    }
-
-    unsafe fn endEdit(&self, id: ParamID) -> tresult {
-        // SAFETY: a plain value.
-        unsafe { self.host.endEdit(id) }
-    }
-
-    unsafe fn restartComponent(&self, flags: int32) -> tresult {
-        // During an activation, when nice-plug tells of the new latency, no restart is wanted any more.
-        let restart = flags & kLatencyChanged != 0 && self.outbox.wants_restart();
-        // SAFETY: a plain value.
-        unsafe {
-            self.host
-                .restartComponent(if restart { flags | kIoChanged } else { flags })
-        }
-    }
-}
 
 /// A stream in memory.
 #[derive(Default)]
@@ -976,35 +925,6 @@ mod tests {
         }
     }
 
-    /// A host's handler that notes what it is told has changed.
-    #[derive(Default)]
-    struct Restarts {
-        flags: Mutex<Vec<int32>>,
-    }
-
-    impl Class for Restarts {
-        type Interfaces = (IComponentHandler,);
-    }
-
-    impl IComponentHandlerTrait for Restarts {
-        unsafe fn beginEdit(&self, _: ParamID) -> tresult {
-            kResultOk
-        }
-
-        unsafe fn performEdit(&self, _: ParamID, _: ParamValue) -> tresult {
-            kResultOk
-        }
-
-        unsafe fn endEdit(&self, _: ParamID) -> tresult {
-            kResultOk
-        }
-
-        unsafe fn restartComponent(&self, flags: int32) -> tresult {
-            self.flags.lock().unwrap().push(flags);
-            kResultOk
-        }
-    }
-
     #[test]
     fn what_the_host_has_no_room_for_comes_with_a_later_block() {
         let mut hosted = Hosted::new();
@@ -1026,36 +946,6 @@ mod tests {
         assert_eq!(block(4, Some("angry-cc-on")), (vec![0; 4], vec![]));
         assert_eq!(block(99, None), (vec![0; 5], vec![0]));
         assert_eq!(block(99, None), (vec![], vec![]));
-    }
-
-    #[test]
-    fn another_alignment_makes_the_host_activate_anew() {
-        let hosted = Hosted::new();
-        let restarts = ComWrapper::new(Restarts::default());
-        let told = || std::mem::take(&mut *restarts.flags.lock().unwrap());
-        let handler = restarts.as_com_ref::<IComponentHandler>().unwrap();
-        // SAFETY: the handler lives longer than the plugin has it.
-        let result = unsafe { hosted.controller.setComponentHandler(handler.as_ptr()) };
-        assert_eq!(result, kResultOk);
-        hosted.start(REALTIME, STEREO);
-        assert!(told().is_empty());
-        let changes = OneChange::of(parameter_id("align"));
-        let changes = changes.as_com_ref::<IParameterChanges>().unwrap();
-        for _ in 0..2 {
-            hosted.block(&mut [0.0; 8], 2, changes.as_ptr());
-        }
-        assert_eq!(told(), [kLatencyChanged | kIoChanged], "once");
-        // SAFETY: calls in the order in which hosts restart.
-        unsafe {
-            assert_eq!(hosted.component.setActive(0), kResultOk);
-            assert_eq!(hosted.component.setActive(1), kResultOk);
-            assert!(hosted.processor.getLatencySamples() > 0);
-        }
-        assert_eq!(told(), [kLatencyChanged], "an activation asks for no other");
-        hosted.block(&mut [0.0; 8], 2, null_mut());
-        assert!(told().is_empty());
-        // SAFETY: a host that leaves takes its handler back.
-        assert_eq!(unsafe { hosted.controller.setComponentHandler(null_mut()) }, kResultOk);
     }
 
     #[test]
