@@ -1060,9 +1060,10 @@ mod tests {
         let tail = || unsafe { hosted.processor.getTailSamples() };
         assert_eq!(tail(), 0);
         hosted.start(REALTIME, STEREO);
-        assert_eq!(tail(), 480_000);
+        let samples = (TAIL_S * RATE_HZ) as u32;
+        assert_eq!(tail(), samples);
         hosted.block(&mut [0.0; 8], 2, null_mut());
-        assert_eq!(tail(), 480_000);
+        assert_eq!(tail(), samples);
     }
 
     #[test]
