@@ -322,6 +322,20 @@ mod tests {
         }
     }
 
+    /// An analysis in real time, whose model takes `pause` per window and hears anger in each.
+    fn in_real_time(rate_hz: f64, pause: Duration) -> Analysis {
+        let slow = move || {
+            Ok(Engine::new(contract(), "test".into(), move |_| {
+                thread::sleep(pause);
+                Ok([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+            }))
+        };
+        let worker = Arc::new(Worker::start(slow).unwrap());
+        let analysis = analysis(&worker, &contract().features, rate_hz, false);
+        wait_for_model(&analysis);
+        analysis
+    }
+
     #[test]
     fn an_offline_render_is_the_same_at_any_block_size() {
         let worker = Arc::new(Worker::start(fingerprint_engine).unwrap());
@@ -429,16 +443,8 @@ mod tests {
 
     #[test]
     fn nobody_waits_any_more_once_the_render_is_over() {
-        let slow = || {
-            Ok(Engine::new(contract(), "test".into(), |_| {
-                thread::sleep(Duration::from_millis(100));
-                Ok([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-            }))
-        };
         let rate_hz = 48_000.0;
-        let worker = Arc::new(Worker::start(slow).unwrap());
-        let mut analysis = analysis(&worker, &contract().features, rate_hz, false);
-        wait_for_model(&analysis);
+        let mut analysis = in_real_time(rate_hz, Duration::from_millis(100));
         let sound = voice(rate_hz, 1.0);
         let mut time = |offline: bool| {
             analysis.set_offline(offline);
@@ -504,16 +510,8 @@ mod tests {
 
     #[test]
     fn a_slow_worker_makes_results_late_but_never_holds_up_real_time() {
-        let slow = || {
-            Ok(Engine::new(contract(), "test".into(), |_| {
-                thread::sleep(Duration::from_millis(300));
-                Ok([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-            }))
-        };
         let rate_hz = 48_000.0;
-        let worker = Arc::new(Worker::start(slow).unwrap());
-        let mut analysis = analysis(&worker, &contract().features, rate_hz, false);
-        wait_for_model(&analysis);
+        let mut analysis = in_real_time(rate_hz, Duration::from_millis(300));
         let sound = voice(rate_hz, 1.0);
         // Ten seconds of sound in no time: more frames than the queue holds.
         let start = Instant::now();

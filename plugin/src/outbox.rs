@@ -46,7 +46,6 @@ pub struct Outbox {
     /// The topics of the block's messages, one bit each.
     news: AtomicU32,
     offline: AtomicBool,
-    restart_wanted: AtomicBool,
 }
 
 impl Default for Outbox {
@@ -58,7 +57,6 @@ impl Default for Outbox {
             again: AtomicU32::new(0),
             news: AtomicU32::new(0),
             offline: AtomicBool::new(false),
-            restart_wanted: AtomicBool::new(false),
         }
     }
 }
@@ -159,12 +157,6 @@ impl Outbox {
     /// Plugin: whether the host waits for the block's results.
     pub fn is_offline(&self) -> bool {
         self.offline.load(Ordering::Relaxed)
-    }
-
-    /// Plugin: whether it has to be deactivated and activated. Gives whether that is news, of which the host has to hear.
-    pub fn want_restart(&self, wanted: bool) -> bool {
-        let before = self.restart_wanted.swap(wanted, Ordering::AcqRel);
-        wanted && !before
     }
 }
 
@@ -268,16 +260,6 @@ mod tests {
             block(&outbox, || outbox.put(3, &everything), |_| true);
         }
         assert_eq!(block(&outbox, || (), |_| false).len(), 2 * LANES);
-    }
-
-    #[test]
-    fn a_restart_is_asked_for_once() {
-        let outbox = Outbox::default();
-        assert!(!outbox.want_restart(false));
-        assert!(outbox.want_restart(true));
-        assert!(!outbox.want_restart(true));
-        assert!(!outbox.want_restart(false));
-        assert!(outbox.want_restart(true));
     }
 
     #[test]

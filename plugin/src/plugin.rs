@@ -27,6 +27,8 @@ pub struct Affekt {
     rate_hz: f64,
     /// The delay of the alignment that is in force.
     delay: Delay,
+    /// Whether the host was asked for a restart, for another alignment.
+    restart_requested: bool,
     /// Held from the first activation on, so that there is one worker as long as there are instances.
     worker: Option<Arc<Worker>>,
 }
@@ -47,6 +49,7 @@ impl Default for Affekt {
             outbox,
             rate_hz: 0.0,
             delay: Delay::default(),
+            restart_requested: false,
             worker: None,
         }
     }
@@ -85,9 +88,11 @@ impl Affekt {
 
     /// Latency changes only between deactivation and activation, so the host is asked for that.
     fn ask_for_restart(&mut self, context: &mut impl ProcessContext<Self>) {
-        if self.outbox.want_restart(self.params.aligned.is_outdated()) {
+        let wanted = self.params.aligned.is_outdated();
+        if wanted && !self.restart_requested {
             context.request_restart();
         }
+        self.restart_requested = wanted;
     }
 }
 
@@ -130,7 +135,7 @@ impl Plugin for Affekt {
     ) -> bool {
         self.rate_hz = f64::from(config.sample_rate);
         let align = self.params.aligned.apply();
-        self.outbox.want_restart(false);
+        self.restart_requested = false;
         let channels = layout.main_output_channels.map_or(0, NonZeroU32::get) as usize;
         self.delay = Delay::new(channels, align.samples(self.rate_hz));
         context.set_latency_samples(self.delay.samples() as u32);

@@ -7,6 +7,7 @@ mod epoch_display;
 mod evaluate;
 mod export;
 mod interrupt;
+mod output;
 mod plan;
 mod predict;
 mod prepare;

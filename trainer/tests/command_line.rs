@@ -2,27 +2,29 @@
 
 mod common;
 
+use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use common::{LETTERS, TINY_RECIPE, write_corpus, write_wav};
 use serde_json::Value;
 
-fn trainer(arguments: &[&str]) -> Output {
+fn trainer(arguments: &[impl AsRef<OsStr>]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_affekt-trainer"))
         .args(arguments)
         .output()
         .unwrap()
 }
 
-fn succeed(arguments: &[&str]) -> Output {
+fn succeed(arguments: &[impl AsRef<OsStr> + Debug]) -> Output {
     let output = trainer(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     output
 }
 
 /// What a command that must fail says.
-fn fail(arguments: &[&str]) -> String {
+fn fail(arguments: &[impl AsRef<OsStr> + Debug]) -> String {
     let output = trainer(arguments);
     assert!(
         !output.status.success(),
@@ -82,6 +84,32 @@ impl Place {
         }
         arguments.extend(more);
         succeed(&arguments)
+    }
+
+    /// The command that tries what `search` holds, into the folder `tuning`.
+    fn tuning(&self, search: &str) -> Vec<String> {
+        std::fs::write(self.path("search.toml"), search).unwrap();
+        let (corpus, recipe, file, out) = (
+            self.corpus(),
+            self.text("recipe.toml"),
+            self.text("search.toml"),
+            self.text("tuning"),
+        );
+        [
+            "tune",
+            "--corpus",
+            &corpus,
+            "--recipe",
+            &recipe,
+            "--search",
+            &file,
+            "--out",
+            &out,
+            "--threads",
+            "2",
+        ]
+        .map(String::from)
+        .into()
     }
 }
 
@@ -869,22 +897,7 @@ keep = 0.5
 [space]
 \"training.weight_decay\" = [0.0, 10.0]
 ";
-    std::fs::write(place.path("search.toml"), search).unwrap();
-    let (corpus, recipe, out) = (place.corpus(), place.text("recipe.toml"), place.text("tuning"));
-    let file = place.text("search.toml");
-    let tune = [
-        "tune",
-        "--corpus",
-        &corpus,
-        "--recipe",
-        &recipe,
-        "--search",
-        &file,
-        "--out",
-        &out,
-        "--threads",
-        "2",
-    ];
+    let tune = place.tuning(search);
     let searched = succeed(&tune);
     let board = text(&searched.stdout);
     let failed = |line: &&str| line.contains("failed (the loss of epoch") && line.contains("weight_decay 10.0");
@@ -954,29 +967,14 @@ keep = 0.5
 \"training.learning_rate\" = { low = 1e-3, high = 3e-2, log = true }
 \"network.pooling\" = [\"last\", \"attention\"]
 ";
-    std::fs::write(place.path("search.toml"), search).unwrap();
-    let (corpus, recipe, out) = (place.corpus(), place.text("recipe.toml"), place.text("tuning"));
-    let file = place.text("search.toml");
-    let all = [
-        "tune",
-        "--corpus",
-        &corpus,
-        "--recipe",
-        &recipe,
-        "--search",
-        &file,
-        "--out",
-        &out,
-        "--threads",
-        "2",
-    ];
-    let part = succeed(&[&all[..], &["--shard", "1/2"]].concat());
+    let tune = place.tuning(search);
+    let part = succeed(&[&tune[..], &["--shard".into(), "1/2".into()]].concat());
     assert!(
         text(&part.stderr).contains("2 trials are still to be trained to epoch 1"),
         "{}",
         text(&part.stderr)
     );
-    let board = text(&succeed(&all).stdout);
+    let board = text(&succeed(&tune).stdout);
     assert_eq!(board.lines().count(), 4, "{board}");
     let epochs: Vec<bool> = board.lines().map(|line| line.contains("3 epochs")).collect();
     assert_eq!(epochs, [true, true, false, false], "{board}");
@@ -986,9 +984,9 @@ keep = 0.5
         "{table}"
     );
     assert!(place.path("tuning/leaderboard.svg").is_file());
-    assert_eq!(text(&succeed(&all).stdout), board, "all is done");
-    std::fs::write(place.path("search.toml"), search.replace("keep = 0.5", "keep = 5")).unwrap();
-    assert!(fail(&all).contains("`keep`"));
+    assert_eq!(text(&succeed(&tune).stdout), board, "all is done");
+    let wrong = place.tuning(&search.replace("keep = 0.5", "keep = 5"));
+    assert!(fail(&wrong).contains("`keep`"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `affekt-trainer cross-validate`
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use affekt_trainer::card::{Identity, short};
 use affekt_trainer::clips::load;
@@ -11,13 +11,13 @@ use affekt_trainer::export::of_run;
 use affekt_trainer::recipe::{Labels, Protocol, Recipe};
 use affekt_trainer::run_folder::{Asked, RunFolder};
 use affekt_trainer::split::{Side, SpeakerSplit};
-use affekt_trainer::whole_file;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre::{WrapErr, bail, ensure};
 
 use super::corpus_arguments::{Corpora, report};
 use super::evaluate::{By, Session, leave_out_heard, table};
+use super::output::write;
 use super::plan::Plan;
 use super::progress;
 use super::settings::Settings;
@@ -293,10 +293,6 @@ fn test(fold: &Fold, recipe: &Recipe, clips: &[Clip], session: SessionState) -> 
     let heard = listen(&onnx, &loaded.clips, how, || bar.inc(1))?;
     bar.finish_and_clear();
     write(&folder.join(heard_file(session)), serde_json::to_string(&heard)?)
-}
-
-fn write(path: &Path, content: impl AsRef<[u8]>) -> color_eyre::Result<()> {
-    whole_file::write(path, content).wrap_err_with(|| format!("{} cannot be written", path.display()))
 }
 
 /// The kind of label that a recipe's models are judged by.

@@ -19,12 +19,11 @@ use affekt_trainer::report::{html, pictures};
 use affekt_trainer::run_folder::{RunFolder, RunRecord};
 use affekt_trainer::split::{Side, SpeakerSplit};
 use affekt_trainer::targets::label;
-use affekt_trainer::whole_file;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre::{WrapErr, bail, ensure, eyre};
 
 use super::corpus_arguments::{Corpora, report};
-use super::progress;
+use super::{output, progress};
 
 /// Measures a model on labelled recordings: UAR, confusion matrix, calibration.
 #[derive(Debug, Args)]
@@ -200,14 +199,13 @@ impl Arguments {
         let name = self.model.file_stem().unwrap_or_default().to_string_lossy();
         if let Some(path) = &self.html {
             let page = html(&format!("{name} on {}", corpora_of(&evaluation)), &evaluation);
-            whole_file::write(path, page).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+            output::write(path, page)?;
         }
         if let Some(folder) = &self.plots {
-            let cannot = || format!("{} cannot be written", folder.display());
-            std::fs::create_dir_all(folder).wrap_err_with(cannot)?;
+            output::create_folder(folder)?;
             let listening = self.windows.then(|| ("listening", listening::picture(&heard)));
             for (name, picture) in pictures(&evaluation).into_iter().chain(listening) {
-                whole_file::write(&folder.join(format!("{name}.svg")), picture).wrap_err_with(cannot)?;
+                output::write(&folder.join(format!("{name}.svg")), picture)?;
             }
         }
         if self.json {
@@ -333,7 +331,7 @@ fn write_card(
     let text = card::markdown(short, &run, &folder.recipe()?, &folder.best()?, &figures);
     let json = path.with_extension("json");
     for (path, text) in [(path, text), (&json, serde_json::to_string_pretty(&figures)?)] {
-        whole_file::write(path, text).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+        output::write(path, text)?;
     }
     Ok(())
 }

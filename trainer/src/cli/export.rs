@@ -7,10 +7,11 @@ use affekt_trainer::card::{Figures, Identity, short};
 use affekt_trainer::evaluation::Evaluation;
 use affekt_trainer::export::of_run;
 use affekt_trainer::run_folder::RunFolder;
-use affekt_trainer::whole_file;
 use burn::tensor::Device;
 use clap::Args;
 use color_eyre::eyre::WrapErr;
+
+use super::output;
 
 /// Writes the best network of a run as an ONNX file that Affekt runs.
 #[derive(Debug, Args)]
@@ -53,7 +54,7 @@ impl Arguments {
         let card = short(&identity, &run, &best, &evaluations);
         let onnx = of_run(&network, &run, &recipe, &best, card)?;
         Model::from_bytes(&onnx).wrap_err("the exported model does not load, so it was not written")?;
-        whole_file::write(&self.out, &onnx).wrap_err_with(|| format!("{} cannot be written", self.out.display()))?;
+        output::write(&self.out, &onnx)?;
         eprintln!(
             "{}: {} kB, epoch {}, UAR {:.3} on validation speakers",
             self.out.display(),

@@ -8,10 +8,11 @@ use affekt_models::automation::{OUTPUTS, Pass, Response, Settings, Silence};
 use affekt_models::timeline::Timeline;
 use affekt_models::{EMOTIONS, Model, SHIPPED_MODEL, plot};
 use affekt_trainer::corpora::{collect_files, is_audio};
-use affekt_trainer::whole_file;
 use clap::{Args, ValueEnum};
-use color_eyre::eyre::{WrapErr, bail, ensure, eyre};
+use color_eyre::eyre::{WrapErr, bail, ensure};
 use serde::Serialize;
+
+use super::output;
 
 /// Silence played after a recording so that its last windows take effect, in seconds: a host's tail.
 const TAIL_S: f64 = 0.5;
@@ -117,8 +118,7 @@ impl Arguments {
             ..Settings::default()
         };
         for folder in [&self.csv, &self.curve, &self.midi, &self.png].into_iter().flatten() {
-            std::fs::create_dir_all(folder)
-                .wrap_err_with(|| format!("the folder {} cannot be made", folder.display()))?;
+            output::create_folder(folder)?;
         }
         if let (Some(csv), Some(curve)) = (&self.csv, &self.curve) {
             ensure!(
@@ -151,15 +151,15 @@ impl Arguments {
             pass.set_tempo(0, self.tempo);
             let name = names.for_file(&file);
             if let Some(folder) = &self.csv {
-                write(folder, &format!("{name}.csv"), timeline.to_csv().as_bytes())?;
+                output::write(&folder.join(format!("{name}.csv")), timeline.to_csv())?;
             }
             if let Some(folder) = &self.curve {
                 let csv = pass.to_csv().wrap_err_with(|| file.display().to_string())?;
-                write(folder, &format!("{name}.csv"), csv.as_bytes())?;
+                output::write(&folder.join(format!("{name}.csv")), csv)?;
             }
             if let Some(folder) = &self.midi {
                 let midi = pass.to_midi().wrap_err_with(|| file.display().to_string())?;
-                write(folder, &format!("{name}.mid"), &midi)?;
+                output::write(&folder.join(format!("{name}.mid")), midi)?;
             }
             if let Some(folder) = &self.png {
                 let path = folder.join(format!("{name}.png"));
@@ -204,11 +204,6 @@ fn listen(model: &mut Model, recording: &Recording, settings: Settings) -> color
     let pass = Pass::of_timeline(&timeline, rate, duration_s, settings);
     timeline.points.retain(|point| point.time_s <= duration_s);
     Ok((timeline, pass))
-}
-
-fn write(folder: &Path, name: &str, contents: &[u8]) -> color_eyre::Result<()> {
-    let path = folder.join(name);
-    whole_file::write(&path, contents).map_err(|error| eyre!("{} cannot be written: {error}", path.display()))
 }
 
 /// The emotions at the end of a pass; `None` if there was no voice.

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use affekt_features::FeatureSpec;
 use affekt_trainer::audit::{Audit, manifest};
 use affekt_trainer::clips::load;
-use affekt_trainer::whole_file;
 use clap::Args;
-use color_eyre::eyre::WrapErr;
 
 use super::corpus_arguments::{Corpora, report};
-use super::progress;
+use super::{output, progress};
 
 /// Looks through corpora: unreadable, silent, clipped and too short recordings, copies, contradicting labels, counts by
 /// speaker. Writes what can be used as a table.
@@ -39,20 +37,19 @@ impl Arguments {
         bar.finish_and_clear();
         let audit = Audit::new(&loaded, &spec);
         if let Some(folder) = &self.out {
-            let cannot = || format!("{} cannot be written", folder.display());
-            std::fs::create_dir_all(folder).wrap_err_with(cannot)?;
+            output::create_folder(folder)?;
             let mut table = csv::Writer::from_writer(Vec::new());
             for mut line in manifest(&loaded, &spec) {
                 // Paths in a table are relative to it.
                 if let Ok(path) = std::path::absolute(&line.path) {
                     line.path = path.display().to_string();
                 }
-                table.serialize(line).wrap_err_with(cannot)?;
+                table.serialize(line)?;
             }
             let table = table.into_inner()?;
             let text = serde_json::to_string_pretty(&audit)? + "\n";
             for (name, content) in [("manifest.csv", table), ("audit.json", text.into_bytes())] {
-                whole_file::write(&folder.join(name), content).wrap_err_with(cannot)?;
+                output::write(&folder.join(name), content)?;
             }
         }
         if self.json {

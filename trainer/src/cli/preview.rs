@@ -9,6 +9,7 @@ use affekt_trainer::waveform::Waveform;
 use clap::Args;
 use color_eyre::eyre::WrapErr;
 
+use super::output;
 use super::settings::read_recipe;
 
 /// Bits of a sample in the files that are written, and the highest sample.
@@ -39,7 +40,7 @@ impl Arguments {
         let recording = Recording::read(&self.clip)?;
         let spec = recipe.features();
         let all = previews(&recording, &recipe, &spec, self.seed)?;
-        std::fs::create_dir_all(&self.out).wrap_err_with(|| format!("{} cannot be made", self.out.display()))?;
+        output::create_folder(&self.out)?;
         for (number, preview) in all.iter().enumerate() {
             let path = |extension: &str| self.out.join(format!("{number:02}-{}.{extension}", preview.name));
             if let Some(waveform) = &preview.waveform {

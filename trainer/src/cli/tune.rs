@@ -1,17 +1,17 @@
 //! `affekt-trainer tune`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use affekt_trainer::report::courses;
 use affekt_trainer::run_folder::RunFolder;
 use affekt_trainer::split::SpeakerSplit;
 use affekt_trainer::training::TrainingError;
 use affekt_trainer::tuning::{Search, Standing, Trial, ranked};
-use affekt_trainer::whole_file;
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail};
 
 use super::corpus_arguments::Corpora;
+use super::output::write;
 use super::plan::Plan;
 use super::settings::Settings;
 use super::shard::Shard;
@@ -212,7 +212,3 @@ impl Arguments {
 
 /// Marks a trial that ended before its time. What it says is why it failed; it is empty where the trial got no better.
 const OVER: &str = "over";
-
-fn write(path: &Path, content: impl AsRef<[u8]>) -> color_eyre::Result<()> {
-    whole_file::write(path, content).wrap_err_with(|| format!("{} cannot be written", path.display()))
-}
