@@ -26,6 +26,9 @@ pub enum Align {
 }
 
 impl Align {
+    /// The one with the longest delay.
+    pub const LONGEST: Self = Self::One;
+
     /// The delay in host samples.
     pub fn samples(self, rate_hz: f64) -> usize {
         let seconds = match self {
@@ -38,8 +41,8 @@ impl Align {
     }
 }
 
-/// Which alignment the user wants, and which is in force: latency changes only between deactivation and activation.
-/// Clones are the same slot; any thread may look.
+/// Which alignment the user wants, and which is in force: the audio thread takes over the one that is wanted where the
+/// format lets it, and the next activation in any case. Clones are the same slot; any thread may look.
 #[derive(Debug, Clone, Default)]
 pub struct AlignSlot {
     shared: Arc<Shared>,
@@ -63,39 +66,48 @@ impl AlignSlot {
         Align::from_index(self.shared.wanted.load(Ordering::Acquire))
     }
 
-    /// At an activation: what is wanted is in force from here on. Gives which it is.
+    /// What is wanted is in force from here on. Gives which it is.
     pub fn apply(&self) -> Align {
         let align = self.wanted();
         self.shared.in_force.store(align.to_index(), Ordering::Release);
         align
     }
 
-    /// Whether another alignment is wanted than is in force, for which the host has to restart the plugin.
+    /// Whether another alignment is wanted than is in force.
     pub fn is_outdated(&self) -> bool {
         self.shared.wanted.load(Ordering::Acquire) != self.shared.in_force.load(Ordering::Acquire)
     }
 }
 
-/// A delay of a fixed number of samples. What comes out is, bit for bit, what went in.
+/// A delay. What comes out is, bit for bit, what went in.
 #[derive(Debug, Default)]
 pub struct Delay {
-    /// One ring per channel.
+    /// One ring per channel, of the longest delay's length.
     rings: Vec<Vec<f32>>,
+    /// Where the next sample is written.
     position: usize,
+    samples: usize,
 }
 
 impl Delay {
-    /// A delay of `samples` for `channels`, full of silence. Allocates.
-    pub fn new(channels: usize, samples: usize) -> Self {
+    /// A delay of at most `longest` samples for `channels`, full of silence; of none to begin with. Allocates.
+    pub fn new(channels: usize, longest: usize) -> Self {
         Self {
-            rings: vec![vec![0.0; samples]; channels],
+            rings: vec![vec![0.0; longest]; channels],
             position: 0,
+            samples: 0,
         }
+    }
+
+    /// Delays by `samples` from here on, by the longest delay if that is less: where the delay grows, the sound before is
+    /// heard again, where it shrinks, some of it is left out. Does not allocate.
+    pub fn set(&mut self, samples: usize) {
+        self.samples = samples.min(self.rings.first().map_or(0, Vec::len));
     }
 
     /// Its length in samples.
     pub fn samples(&self) -> usize {
-        self.rings.first().map_or(0, Vec::len)
+        self.samples
     }
 
     /// Forgets what is on its way.
@@ -105,21 +117,25 @@ impl Delay {
 
     /// Delays one block in place, one slice per channel, all of the same length.
     pub fn process(&mut self, channels: &mut [&mut [f32]]) {
-        let length = self.samples();
-        if length == 0 {
-            return;
-        }
         let mut after = self.position;
         for (ring, channel) in self.rings.iter_mut().zip(channels) {
-            let mut position = self.position;
-            for sample in channel.iter_mut() {
-                std::mem::swap(sample, &mut ring[position]);
-                position += 1;
-                if position == length {
-                    position = 0;
-                }
+            let length = ring.len();
+            if length == 0 {
+                return;
             }
-            after = position;
+            let next = |position: usize| if position + 1 == length { 0 } else { position + 1 };
+            let mut written = self.position;
+            let mut read = (self.position + length - self.samples) % length;
+            for sample in channel.iter_mut() {
+                let input = *sample;
+                if self.samples > 0 {
+                    *sample = ring[read];
+                }
+                // After reading: the longest delay reads the sample whose place is taken.
+                ring[written] = input;
+                (written, read) = (next(written), next(read));
+            }
+            after = written;
         }
         self.position = after;
     }
@@ -133,8 +149,9 @@ mod tests {
     #[test]
     fn sound_comes_later_and_otherwise_as_it_is() {
         let sound: Vec<f32> = awkward_samples().into_iter().cycle().take(1_000).collect();
-        for block in [1, 7, 100, 1_000] {
-            let mut delay = Delay::new(2, 33);
+        for (block, longest) in [(1, 33), (7, 34), (100, 33), (1_000, 500)] {
+            let mut delay = Delay::new(2, longest);
+            delay.set(33);
             let (mut left, mut right) = (sound.clone(), sound.clone());
             right.reverse();
             let reversed = right.clone();
@@ -151,7 +168,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_comes_into_force_at_an_activation() {
+    fn it_grows_and_shrinks_while_sound_runs() {
+        let mut delay = Delay::new(1, 4);
+        let mut heard = Vec::new();
+        for (samples, mut block) in [
+            (0, [1.0, 2.0, 3.0]),
+            (2, [4.0, 5.0, 6.0]),
+            (4, [7.0, 8.0, 9.0]),
+            (1, [10.0, 11.0, 12.0]),
+        ] {
+            delay.set(samples);
+            delay.process(&mut [&mut block]);
+            heard.extend(block);
+        }
+        assert_eq!(heard, [1.0, 2.0, 3.0, 2.0, 3.0, 4.0, 3.0, 4.0, 5.0, 9.0, 10.0, 11.0]);
+        delay.set(5);
+        assert_eq!(delay.samples(), 4);
+    }
+
+    #[test]
+    fn what_is_wanted_comes_into_force() {
         let slot = AlignSlot::default();
         assert!(!slot.is_outdated());
         slot.want(Align::Half);
@@ -166,6 +202,7 @@ mod tests {
         Delay::new(1, 0).process(&mut [&mut sound]);
         assert_eq!(sound, [1.0, 2.0, 3.0]);
         let mut delay = Delay::new(1, 2);
+        delay.set(2);
         delay.process(&mut [&mut sound]);
         assert_eq!(sound, [0.0, 0.0, 1.0]);
         delay.clear();

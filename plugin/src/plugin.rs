@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nice_plug::prelude::*;
 
-use crate::align::Delay;
+use crate::align::{Align, Delay};
 use crate::analysis::Analysis;
 use crate::editor::AffektEditor;
 use crate::outbox::Outbox;
@@ -27,7 +27,7 @@ pub struct Affekt {
     rate_hz: f64,
     /// The delay of the alignment that is in force.
     delay: Delay,
-    /// Whether the host was asked for a restart, for another alignment.
+    /// Whether the host knows that another alignment is wanted.
     restart_requested: bool,
     /// Held from the first activation on, so that there is one worker as long as there are instances.
     worker: Option<Arc<Worker>>,
@@ -86,13 +86,17 @@ impl Affekt {
         self.shown.show(reading);
     }
 
-    /// Latency changes only between deactivation and activation, so the host is asked for that.
-    fn ask_for_restart(&mut self, context: &mut impl ProcessContext<Self>) {
-        let wanted = self.params.aligned.is_outdated();
-        if wanted && !self.restart_requested {
+    /// Takes over the alignment that is wanted. In CLAP a latency changes between deactivation and activation only, so the
+    /// host is asked for that. Hosts of VST3 ask for the new one when they hear of it, and many leave it at that.
+    fn align(&mut self, context: &mut impl ProcessContext<Self>) {
+        let outdated = self.params.aligned.is_outdated();
+        if outdated && context.plugin_api() != PluginApi::Clap {
+            self.delay.set(self.params.aligned.apply().samples(self.rate_hz));
+            context.set_latency_samples(self.delay.samples() as u32);
+        } else if outdated && !self.restart_requested {
             context.request_restart();
         }
-        self.restart_requested = wanted;
+        self.restart_requested = outdated;
     }
 }
 
@@ -137,7 +141,8 @@ impl Plugin for Affekt {
         let align = self.params.aligned.apply();
         self.restart_requested = false;
         let channels = layout.main_output_channels.map_or(0, NonZeroU32::get) as usize;
-        self.delay = Delay::new(channels, align.samples(self.rate_hz));
+        self.delay = Delay::new(channels, Align::LONGEST.samples(self.rate_hz));
+        self.delay.set(align.samples(self.rate_hz));
         context.set_latency_samples(self.delay.samples() as u32);
         let offline = config.process_mode == ProcessMode::Offline;
         let started = self.start(offline);
@@ -167,7 +172,7 @@ impl Plugin for Affekt {
         _: &mut AuxiliaryBuffers,
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
-        self.ask_for_restart(context);
+        self.align(context);
         let samples = buffer.samples();
         let transport = context.transport();
         let position = transport.pos_samples();

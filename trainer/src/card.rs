@@ -120,9 +120,11 @@ On {test_count} speakers ({test_clips} clips) that it has neither learned from n
 {warm_row}
 {cold_row}
 {track_rows}
-UAR is the unweighted average recall over the emotions, its interval (95 %) that of other speakers being drawn. Warm: the
-session has heard {session_s:.0} s of the speaker's other clips, as in the plugin after half a minute of singing. Cold: it
-has heard nothing, as when playback starts. {on_track}{windows}
+UAR is the unweighted average recall over the emotions, its interval (95 %) that of other speakers being drawn.
+
+- Warm: the session has heard {session_s:.0} s of the speaker's other clips, as in the plugin after half a minute of singing.
+- Cold: it has heard nothing, as when playback starts.
+{on_track}{windows}
 
 {groups}
 {conditions}
@@ -245,9 +247,9 @@ fn on_track(sessions: &Sessions) -> String {
     };
     let windows = |own: &Evaluation| own.windows.as_ref().map_or(0.0, |windows| windows.uar);
     format!(
-        "Track: all clips\nof a speaker one after another in random order, without a pause, from a cold start on, so that \
-         windows hold the end of the\nclip before (UAR of all single windows {:.3}). Moods: likewise, an emotion at a time \
-         ({:.3}).\n",
+        "- Track: all clips of a speaker one after another in random order, without a pause, from a cold start on, so that \
+         windows hold the end of the clip before (UAR of all single windows {:.3}).\n- Moods: likewise, an emotion at a \
+         time ({:.3}).\n",
         windows(track),
         windows(moods)
     )
@@ -256,7 +258,7 @@ fn on_track(sessions: &Sessions) -> String {
 fn windows(evaluation: &Evaluation) -> String {
     match &evaluation.windows {
         Some(windows) => format!(
-            "Single windows, wherever in a clip\nthey end, are right in {:.1} % (UAR {:.3}, {} windows, warm).",
+            "- Single windows, wherever in a clip they end, are right in {:.1} % (UAR {:.3}, {} windows, warm).",
             100.0 * windows.accuracy,
             windows.uar,
             windows.clips

@@ -78,6 +78,16 @@ fn in_turn<'a, L: AsRef<[&'a Heard]>>(lists: &[L]) -> Vec<&'a Heard> {
     turns.copied().collect()
 }
 
+/// Where the last window's result ends, in seconds. It is what counts for the clip, so it is seen as long as the one before.
+fn end_s(windows: &[HeardWindow]) -> f32 {
+    match windows {
+        [.., before, last] => 2.0 * last.end_s - before.end_s,
+        [only] => 1.1 * only.end_s,
+        [] => 1.0,
+    }
+    .max(1e-3)
+}
+
 /// One clip, the upper left corner of its panel at `x`, `y`.
 fn cell(svg: &mut String, clip: &Heard, x: f64, y: f64) {
     let heard = EMOTIONS[most_probable(&clip.probabilities)];
@@ -100,7 +110,7 @@ fn cell(svg: &mut String, clip: &Heard, x: f64, y: f64) {
         escaped(&clip.emotion),
         heard.name()
     );
-    let end_s = clip.windows.last().map_or(1.0, |window| window.end_s).max(1e-3);
+    let end_s = end_s(&clip.windows);
     let across = |time_s: f32| x + PANEL.0 * f64::from(time_s / end_s);
     let _ = write!(
         svg,
@@ -177,5 +187,17 @@ mod tests {
         assert!(svg.contains("b&lt;") && svg.contains('✓') && svg.contains('✗'));
         assert_eq!(svg, picture(&heard));
         assert!(!picture(&[]).contains("acted"));
+    }
+
+    #[test]
+    fn the_last_result_can_be_seen() {
+        let windows: Vec<HeardWindow> = [1.0, 1.5, 1.9]
+            .map(|end_s| HeardWindow {
+                end_s,
+                probabilities: [0.0; 6],
+            })
+            .into();
+        assert!((end_s(&windows) - 2.3).abs() < 1e-6);
+        assert!(end_s(&windows[..1]) > 1.0 && end_s(&[]) > 0.0);
     }
 }
