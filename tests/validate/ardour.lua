@@ -393,15 +393,10 @@ if ready then
 		load_preset (strips[2], "Sending")
 		load_preset (strips[3], "Changed")
 		ARDOUR.LuaAPI.wait_for_process_callback (4, 1000)
-		local changed = strips[3].affekt
-		local at_once = changed:signal_latency ()
-		-- Plugins change their latency between two activations only, and ask the host for that. Without its main loop
-		-- Ardour need not hear it.
-		changed:deactivate ()
-		ARDOUR.LuaAPI.wait_for_process_callback (4, 1000)
-		changed:activate ()
-		ARDOUR.LuaAPI.wait_for_process_callback (4, 1000)
-		return ("latency %d samples at once, %d after another activation"):format (at_once, changed:signal_latency ())
+		-- Of the preset's alignment Ardour hears without activating the plugin anew.
+		local latency = strips[3].affekt:signal_latency ()
+		ensure (latency > 0, "the latency is still 0")
+		return ("latency %d samples"):format (latency)
 	end)
 	check ("settings can be set", function ()
 		wanted = change_settings (strips[3].affekt)
