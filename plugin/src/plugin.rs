@@ -90,7 +90,7 @@ impl Affekt {
     /// host is asked for that. Hosts of VST3 ask for the new one when they hear of it, and many leave it at that.
     fn align(&mut self, context: &mut impl ProcessContext<Self>) {
         let outdated = self.params.aligned.is_outdated();
-        if outdated && context.plugin_api() != PluginApi::Clap {
+        if outdated && context.plugin_api() == PluginApi::Vst3 {
             self.delay.set(self.params.aligned.apply().samples(self.rate_hz));
             context.set_latency_samples(self.delay.samples() as u32);
         } else if outdated && !self.restart_requested {
