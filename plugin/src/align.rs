@@ -82,7 +82,7 @@ impl AlignSlot {
 /// A delay. What comes out is, bit for bit, what went in.
 #[derive(Debug, Default)]
 pub struct Delay {
-    /// One ring per channel, of the longest delay's length.
+    /// One ring per channel, a sample longer than the longest delay.
     rings: Vec<Vec<f32>>,
     /// Where the next sample is written.
     position: usize,
@@ -93,7 +93,7 @@ impl Delay {
     /// A delay of at most `longest` samples for `channels`, full of silence; of none to begin with. Allocates.
     pub fn new(channels: usize, longest: usize) -> Self {
         Self {
-            rings: vec![vec![0.0; longest]; channels],
+            rings: vec![vec![0.0; longest + 1]; channels],
             position: 0,
             samples: 0,
         }
@@ -102,7 +102,7 @@ impl Delay {
     /// Delays by `samples` from here on, by the longest delay if that is less: where the delay grows, the sound before is
     /// heard again, where it shrinks, some of it is left out. Does not allocate.
     pub fn set(&mut self, samples: usize) {
-        self.samples = samples.min(self.rings.first().map_or(0, Vec::len));
+        self.samples = samples.min(self.rings.first().map_or(0, |ring| ring.len() - 1));
     }
 
     /// Its length in samples.
@@ -120,19 +120,12 @@ impl Delay {
         let mut after = self.position;
         for (ring, channel) in self.rings.iter_mut().zip(channels) {
             let length = ring.len();
-            if length == 0 {
-                return;
-            }
             let next = |position: usize| if position + 1 == length { 0 } else { position + 1 };
             let mut written = self.position;
             let mut read = (self.position + length - self.samples) % length;
             for sample in channel.iter_mut() {
-                let input = *sample;
-                if self.samples > 0 {
-                    *sample = ring[read];
-                }
-                // After reading: the longest delay reads the sample whose place is taken.
-                ring[written] = input;
+                ring[written] = *sample;
+                *sample = ring[read];
                 (written, read) = (next(written), next(read));
             }
             after = written;

@@ -27,7 +27,7 @@ pub struct Affekt {
     rate_hz: f64,
     /// The delay of the alignment that is in force.
     delay: Delay,
-    /// Whether the host knows that another alignment is wanted.
+    /// Whether the host was asked for a restart, for another alignment.
     restart_requested: bool,
     /// Held from the first activation on, so that there is one worker as long as there are instances.
     worker: Option<Arc<Worker>>,
@@ -89,14 +89,19 @@ impl Affekt {
     /// Takes over the alignment that is wanted. In CLAP a latency changes between deactivation and activation only, so the
     /// host is asked for that. Hosts of VST3 ask for the new one when they hear of it, and many leave it at that.
     fn align(&mut self, context: &mut impl ProcessContext<Self>) {
-        let outdated = self.params.aligned.is_outdated();
-        if outdated && context.plugin_api() == PluginApi::Vst3 {
-            self.delay.set(self.params.aligned.apply().samples(self.rate_hz));
-            context.set_latency_samples(self.delay.samples() as u32);
-        } else if outdated && !self.restart_requested {
+        if !self.params.aligned.is_outdated() {
+            self.restart_requested = false;
+        } else if context.plugin_api() == PluginApi::Vst3 {
+            context.set_latency_samples(self.apply_alignment());
+        } else if !std::mem::replace(&mut self.restart_requested, true) {
             context.request_restart();
         }
-        self.restart_requested = outdated;
+    }
+
+    /// Delays the sound as is wanted. Gives the latency in samples.
+    fn apply_alignment(&mut self) -> u32 {
+        self.delay.set(self.params.aligned.apply().samples(self.rate_hz));
+        self.delay.samples() as u32
     }
 }
 
@@ -138,12 +143,10 @@ impl Plugin for Affekt {
         context: &mut impl ActivateContext<Self>,
     ) -> bool {
         self.rate_hz = f64::from(config.sample_rate);
-        let align = self.params.aligned.apply();
         self.restart_requested = false;
         let channels = layout.main_output_channels.map_or(0, NonZeroU32::get) as usize;
         self.delay = Delay::new(channels, Align::LONGEST.samples(self.rate_hz));
-        self.delay.set(align.samples(self.rate_hz));
-        context.set_latency_samples(self.delay.samples() as u32);
+        context.set_latency_samples(self.apply_alignment());
         let offline = config.process_mode == ProcessMode::Offline;
         let started = self.start(offline);
         if started.is_err() {
